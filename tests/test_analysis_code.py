@@ -18,7 +18,7 @@ def package(tmp_path, monkeypatch):
     return copy
 
 
-def test_code_of_analyses_is_in_it_and_other_code_is_not(package):
+def test_fingerprint_covers_analysis_code_only(package):
     before = fingerprint_code.__wrapped__()
     assert fingerprint_code.__wrapped__() == before
     for name in (

@@ -10,7 +10,7 @@ from mmerc.caching import cache_folder, configured_cache, optional_write
 from mmerc.errors import InputError
 
 
-def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
+def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "own"))
     assert cache_folder() == configured_cache() == tmp_path / "own"
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -18,7 +18,7 @@ def test_the_cache_is_where_the_environment_says(tmp_path, monkeypatch):
     assert cache_folder() == configured_cache() == tmp_path / ".cache" / "mmerc"
 
 
-def test_a_cache_that_cannot_be_written_is_replaced_with_one_remark(tmp_path, monkeypatch, caplog):
+def test_unwritable_cache_is_replaced_with_one_remark(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "file" / "cache"))
     folder = cache_folder()
@@ -29,7 +29,7 @@ def test_a_cache_that_cannot_be_written_is_replaced_with_one_remark(tmp_path, mo
     assert "MMERC_CACHE" in remark
 
 
-def test_a_temporary_cache_ends_with_its_process(tmp_path):
+def test_temporary_cache_is_removed_with_its_process(tmp_path):
     script = "from mmerc.caching import cache_folder; print(cache_folder(), cache_folder())"
     environment = {**os.environ, "MMERC_CACHE": "/dev/null/cache", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", script]
@@ -42,7 +42,7 @@ def test_a_temporary_cache_ends_with_its_process(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), InputError("x", "is full", "y")])
-def test_a_failed_write_is_remarked_upon_once(error, caplog):
+def test_failed_writes_give_one_remark(error, caplog):
     for _ in range(2):
         with optional_write():
             raise error
@@ -69,7 +69,7 @@ SHOW = (
         ({"MMERC_CACHE": "/dev/null/cache"}, "mmerc-matplotlib-"),
     ],
 )
-def test_matplotlib_is_kept_in_the_cache(tmp_path, variables, folder):
+def test_matplotlib_uses_the_cache(tmp_path, variables, folder):
     variables = {name: str(tmp_path / value) for name, value in variables.items()}
     environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", SHOW]

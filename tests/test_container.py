@@ -17,12 +17,12 @@ def instructions(name):
     return [line.removeprefix(f"{name} ").strip() for line in LINES if line.startswith(f"{name} ")]
 
 
-def test_torch_is_the_one_of_the_constraints():
+def test_torch_version_matches_the_constraints():
     (version,) = re.findall(r"torch==([\d.]+)\+cpu", "\n".join(LINES))
     assert f"torch=={version}" in (ROOT / "constraints.txt").read_text().splitlines()
 
 
-def test_what_is_copied_is_there_and_let_through():
+def test_copied_files_exist_and_are_not_ignored():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in ignored
     copied = [part for line in instructions("COPY") for part in line.split()[:-1]]
@@ -32,7 +32,7 @@ def test_what_is_copied_is_there_and_let_through():
         assert f"!{name}" in ignored, name
 
 
-def test_it_serves_as_a_user_without_rights():
+def test_container_runs_as_an_unprivileged_user():
     (command,) = instructions("CMD")
     program, name, *options = json.loads(command)
     assert program == "mmerc"
@@ -44,7 +44,7 @@ def test_it_serves_as_a_user_without_rights():
     assert LINES.index(f"USER {user}") < LINES.index(f"CMD {command}")
 
 
-def test_its_health_is_a_route_of_the_service():
+def test_health_check_uses_an_existing_route():
     (check,) = instructions("HEALTHCHECK")
     assert "http://127.0.0.1:8000/health" in check
     serve = typer.main.get_command(app).commands["serve"]
@@ -53,7 +53,7 @@ def test_its_health_is_a_route_of_the_service():
     compile(re.search(r'"-c", "(.*)"\]', check)[1], "healthcheck", "exec")
 
 
-def test_every_part_of_the_compose_file_exists():
+def test_compose_file_refers_to_existing_files():
     composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
     services = composed["services"]
     assert set(services) == {"proxy", "server", "worker", "database"}

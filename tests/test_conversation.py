@@ -8,7 +8,7 @@ from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
 
 
-def test_frozen_and_in_order():
+def test_conversations_are_frozen_and_ordered():
     spoken = tuple(Utterance(id=name, speaker="a", text="") for name in "ba")
     conversation = Conversation(id="c", utterances=spoken)
     assert len(conversation) == 2
@@ -19,12 +19,12 @@ def test_frozen_and_in_order():
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["start", "end"])
-def test_times_that_are_none(name, seconds):
+def test_invalid_times_are_refused(name, seconds):
     with pytest.raises(InputError, match=f"utterance '1': {name} is"):
         Utterance(id="1", speaker="a", text="", **{name: seconds})
 
 
-def test_bad_conversations():
+def test_invalid_conversations_are_refused():
     spoken = Utterance(id="1", speaker="a", text="")
     with pytest.raises(InputError, match="its id is empty"):
         Utterance(id="", speaker="a", text="")
@@ -36,7 +36,7 @@ def test_bad_conversations():
         Conversation(id="c", utterances=(spoken, spoken))
 
 
-def test_a_conversation_stands_in_one_split():
+def test_conversation_is_in_one_split_only():
     item = Conversation(id="c", utterances=(Utterance(id="1", speaker="a", text=""),))
     with pytest.raises(InputError, match="'c': occurs twice, in train and in test"):
         RawCorpus(name="own", labels=MOSI_2, splits={"train": (item,), "test": (item,)})

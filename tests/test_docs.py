@@ -94,7 +94,7 @@ def known_options(command):
 
 
 @pytest.mark.parametrize("words", fenced())
-def test_command_of_a_block_is_one_that_the_program_takes(words):
+def test_commands_in_blocks_are_valid(words):
     command, rest = located(words)
     context = command.make_context(command.name, rest)
     recipe = context.params.get("recipe")
@@ -106,14 +106,14 @@ def test_command_of_a_block_is_one_that_the_program_takes(words):
 
 
 @pytest.mark.parametrize("call", inline())
-def test_command_in_running_text_exists_with_its_options(call):
+def test_commands_in_text_exist_with_their_options(call):
     command, rest = located([word for word in shlex.split(call)[1:] if word != "..."])
     unknown = {word.split("=")[0] for word in rest if word.startswith("-")} - known_options(command)
     assert not unknown
 
 
 @pytest.mark.parametrize("block", blocks("console"), ids=lambda block: block.name)
-def test_example_prints_what_the_page_shows(block, tmp_path, monkeypatch):
+def test_examples_print_the_documented_output(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for call, shown in calls(block.text):
@@ -150,7 +150,7 @@ def assert_shown(actual, shown):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_files_that_a_page_links_to_are_there(page):
+def test_linked_files_exist(page):
     text = FENCE.sub("", page.read_text())
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith(("http", "#")):
@@ -167,7 +167,7 @@ def test_files_that_a_page_links_to_are_there(page):
         (["a (b) c"], ["a (b) d"], False),
     ],
 )
-def test_other_output_is_told(actual, shown, same):
+def test_different_output_is_detected(actual, shown, same):
     if same:
         assert_shown(actual, shown)
     else:

@@ -22,7 +22,7 @@ from mmerc.files import (
 )
 
 
-def test_text_and_json_come_back(tmp_path):
+def test_text_and_json_round_trip(tmp_path):
     write_text(tmp_path / "deep" / "a.txt", "é\n")
     write_json(tmp_path / "a.json", {"k": [1, "é"]})
     assert read_text(tmp_path / "deep" / "a.txt") == "é\n"
@@ -31,7 +31,7 @@ def test_text_and_json_come_back(tmp_path):
     assert read_text(tmp_path / "marked.txt") == "hi"
 
 
-def test_a_failed_block_leaves_the_old_file(tmp_path):
+def test_failed_write_keeps_the_old_file(tmp_path):
     write_text(tmp_path / "a.txt", "old")
 
     def fail():
@@ -45,7 +45,7 @@ def test_a_failed_block_leaves_the_old_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_failed_block_leaves_no_folder(tmp_path):
+def test_failed_write_leaves_no_folder(tmp_path):
     def fail():
         with atomic_directory(tmp_path / "out") as folder:
             (folder / "half").write_text("")
@@ -56,14 +56,14 @@ def test_a_failed_block_leaves_no_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_folder_may_be_used(tmp_path):
+def test_empty_folder_can_be_used(tmp_path):
     (tmp_path / "out").mkdir()
     with atomic_directory(tmp_path / "out") as folder:
         (folder / "a").write_text("")
     assert (tmp_path / "out" / "a").exists()
 
 
-def test_a_place_that_cannot_be_written(tmp_path):
+def test_unwritable_path_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_text(tmp_path / "file" / "a.txt", "")
@@ -78,19 +78,19 @@ def test_a_place_that_cannot_be_written(tmp_path):
     ("content", "message"),
     [(None, "no such file"), (b"a\xff", r"not UTF-8 text \(byte 1\)"), (b"{", "not JSON")],
 )
-def test_files_that_cannot_be_read(tmp_path, content, message):
+def test_unreadable_files_are_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(InputError, match=rf"a\.json: {message}"):
         read_json(tmp_path / "a.json")
 
 
-def test_a_folder_is_not_text(tmp_path):
+def test_folder_is_refused_as_text(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_text(tmp_path)
 
 
-def test_fingerprints(tmp_path):
+def test_fingerprints_cover_content(tmp_path):
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint([1]) != fingerprint([2])
     (tmp_path / "empty").write_bytes(b"")
@@ -127,7 +127,7 @@ def elsewhere(tmp_path):
         process.join()
 
 
-def test_a_lock_keeps_others_out_until_its_process_is_gone(elsewhere, tmp_path):
+def test_lock_is_held_until_its_process_ends(elsewhere, tmp_path):
     path = tmp_path / "deep" / "lock"
     process, said = elsewhere()
     said.send("take it")
@@ -142,7 +142,7 @@ def test_a_lock_keeps_others_out_until_its_process_is_gone(elsewhere, tmp_path):
     assert path.is_file()
 
 
-def test_a_lock_is_waited_for(elsewhere, tmp_path):
+def test_lock_can_be_waited_for(elsewhere, tmp_path):
     _, said = elsewhere(wait=True)
     with file_lock(tmp_path / "deep" / "lock") as alone:
         assert alone
@@ -159,7 +159,7 @@ def write_until(gate, path):
         gate.recv()
 
 
-def test_a_temporary_file_is_removed_only_once_its_process_is_gone(tmp_path):
+def test_temporary_file_is_removed_only_after_its_process_ends(tmp_path):
     gate, other = multiprocessing.Pipe()
     writer = multiprocessing.get_context("fork").Process(
         target=write_until, args=(other, tmp_path / "report.html")
@@ -176,7 +176,7 @@ def test_a_temporary_file_is_removed_only_once_its_process_is_gone(tmp_path):
     remove_abandoned(temporary)
 
 
-def test_a_temporary_file_that_was_taken_for_abandoned_is_created_again(tmp_path, monkeypatch):
+def test_temporary_file_removed_as_abandoned_is_created_again(tmp_path, monkeypatch):
     lock, taken = files._take_lock, []
 
     def remove_first(handle, **settings):
@@ -191,7 +191,7 @@ def test_a_temporary_file_that_was_taken_for_abandoned_is_created_again(tmp_path
     assert taken and [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
-def test_a_lock_that_was_thrown_away_is_nobodys(tmp_path, monkeypatch):
+def test_deleted_lock_is_free(tmp_path, monkeypatch):
     def slow(handle, operation):
         (tmp_path / "lock").unlink()
 
@@ -200,7 +200,7 @@ def test_a_lock_that_was_thrown_away_is_nobodys(tmp_path, monkeypatch):
         assert not alone
 
 
-def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
+def test_file_system_without_locks_does_not_block(tmp_path, monkeypatch):
     def without(handle, operation):
         raise OSError(errno.ENOLCK, "no locks available")
 
@@ -209,7 +209,7 @@ def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
         assert alone
 
 
-def test_a_lock_that_cannot_be_made_is_told(tmp_path):
+def test_uncreatable_lock_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(InputError, match="lock: cannot be written"),
@@ -222,7 +222,7 @@ LONG = {"Latin": "a" * 255, "Georgian": "ა" * 85, "not UTF-8": "\udcff" * 255}
 
 
 @pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
-def test_a_long_name_is_cut_and_stays_different(stem):
+def test_long_names_are_shortened_and_stay_unique(stem):
     assert _fit_name(stem) == stem
     name, other = _fit_name(stem, ".TextGrid"), _fit_name(stem[:-1] + "b", ".TextGrid")
     assert name != other
@@ -233,7 +233,7 @@ def test_a_long_name_is_cut_and_stays_different(stem):
 
 
 @pytest.mark.parametrize("name", LONG.values(), ids=LONG)
-def test_the_longest_names_can_be_written(tmp_path, name):
+def test_longest_names_can_be_written(tmp_path, name):
     write_text(tmp_path / "files" / name, "a")
     for content in ("a", "b"):
         with atomic_directory(tmp_path / "folders" / name, overwrite=True) as folder:
@@ -242,13 +242,13 @@ def test_the_longest_names_can_be_written(tmp_path, name):
     assert [path.name for path in tmp_path.glob("folders/*/*")] == ["b"]
 
 
-def test_a_name_that_is_too_long_is_refused_with_advice(tmp_path):
+def test_name_that_is_too_long_is_refused_with_advice(tmp_path):
     with pytest.raises(InputError, match=r"file name too long\); choose a shorter name"):
         write_text(tmp_path / ("a" * 256), "")
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_what_is_written_is_as_private_as_the_user_wants(tmp_path, umask):
+def test_file_permissions_follow_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         write_text(tmp_path / "a.txt", "mine")
@@ -260,7 +260,7 @@ def test_what_is_written_is_as_private_as_the_user_wants(tmp_path, umask):
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
 
 
-def test_names_that_are_no_unicode_come_back_from_json(tmp_path):
+def test_non_unicode_names_survive_json(tmp_path):
     name = os.fsdecode(b"caf\xe9")
     write_json(tmp_path / "a.json", {"name": name})
     assert read_json(tmp_path / "a.json") == {"name": name}

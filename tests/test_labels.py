@@ -4,7 +4,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.labels import LABEL_SETS, MELD_7, UNKNOWN_LABEL, LabelSet, _label_set, infer_label_set
 
 
-def test_the_order_is_kept():
+def test_label_order_is_kept():
     assert list(MELD_7)[:2] == ["neutral", "surprise"]
     assert [MELD_7.index(name) for name in MELD_7] == list(range(7))
     assert MELD_7.index(None) == UNKNOWN_LABEL
@@ -18,24 +18,24 @@ def test_json_round_trip(labels):
     assert _label_set(labels.name) is labels
 
 
-def test_large_sets_have_a_colour_for_every_label():
+def test_large_label_sets_have_a_colour_for_every_label():
     labels = LabelSet.from_json([str(number) for number in range(30)])
     assert (labels.name, len(labels.colours)) == ("custom", 30)
 
 
 @pytest.mark.parametrize("names", [(), ("a",), ("a", "a"), ("a", "")])
-def test_names_that_are_no_label_set(names):
+def test_invalid_label_names_are_refused(names):
     with pytest.raises(InputError, match="two or more different names"):
         LabelSet("own", names)
 
 
 @pytest.mark.parametrize("value", ["a", {}, {"names": "ab"}, None])
-def test_json_that_is_no_label_set(value):
+def test_invalid_label_json_is_refused(value):
     with pytest.raises(InputError, match="neither a list of names nor a label set"):
         LabelSet.from_json(value)
 
 
-def test_strangers():
+def test_unknown_labels_are_refused():
     with pytest.raises(InputError, match="unknown label 'bored'; use one of neutral"):
         MELD_7.index("bored")
     with pytest.raises(UsageError, match="No label set is called 'mine'"):

@@ -111,14 +111,14 @@ ADDED = {
 
 
 @pytest.mark.parametrize(("kind", "name"), ADDED.items())
-def test_what_the_plug_in_adds_is_listed(mmerc, kind, name):
+def test_plugin_parts_are_listed(mmerc, kind, name):
     entries = json.loads(mmerc("list", kind, "--json"))
     assert entries[name]["package"] == "mmerc-prosody"
     assert len(entries[name]["summary"]) > 10
     assert any(entry["package"] == "mmerc" for entry in entries.values())
 
 
-def test_help_knows_the_corpus_and_its_options(mmerc):
+def test_help_lists_the_plugin_corpus_and_its_options(mmerc):
     assert "csv-folder" in mmerc("prepare", "--help")
     text = mmerc("prepare", "csv-folder", "--help")
     assert "--delimiter" in text

@@ -30,14 +30,14 @@ def ask_worker(environment):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned there")
-def test_a_worker_has_the_slow_imports_its_parents_environment_and_no_interrupts():
+def test_worker_has_slow_imports_parent_environment_and_no_interrupts():
     environment = {"PATH": os.environ["PATH"], "OWN": "1"}
     assert ask_worker(environment) == ("forkserver", environment, True, True)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.parametrize("folder", ["/nonexistent", "/" + 71 * "x"])
-def test_without_a_place_for_a_socket_workers_are_spawned(monkeypatch, folder):
+def test_workers_are_spawned_if_no_socket_can_be_created(monkeypatch, folder):
     def find():
         if folder == "/nonexistent":
             raise FileNotFoundError("no usable temporary directory")
@@ -48,7 +48,7 @@ def test_without_a_place_for_a_socket_workers_are_spawned(monkeypatch, folder):
 
 
 @pytest.mark.parametrize("folder", [None, "x" * 71], ids=["forked", "spawned"])
-def test_a_script_without_a_guard_runs_once(tmp_path, folder):
+def test_script_without_a_guard_runs_once(tmp_path, folder):
     temporary = tmp_path if folder is None else tmp_path / folder
     temporary.mkdir(exist_ok=True)
     script = tmp_path / "script.py"
@@ -70,7 +70,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path, folder):
     assert (ran.stderr, ran.stdout) == ("", f"runs\n[0, 1, 2] {script}\n")
 
 
-def test_imports_ask_for_no_graphics_card_and_folds_need_no_optuna():
+def test_imports_do_not_query_the_gpu_and_folds_do_not_load_optuna():
     """A process that has initialised CUDA must not be forked; optuna is an extra."""
     code = (
         "import gc, os\n"
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 """
 
 
-def test_an_interrupted_program_ends_its_workers_at_once(tmp_path):
+def test_interrupted_program_stops_its_workers_immediately(tmp_path):
     (tmp_path / "waiting.py").write_text(WAITING)
     process = subprocess.Popen(
         [sys.executable, "waiting.py"], cwd=tmp_path, start_new_session=True, text=True,

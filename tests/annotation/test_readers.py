@@ -21,7 +21,7 @@ EXPECTED = sorted(
 
 
 @pytest.mark.parametrize("words", [True, False])
-def test_an_eaf_by_pympi(tmp_path, words):
+def test_reads_eaf_written_by_pympi(tmp_path, words):
     file = read_eaf(write_eaf(tmp_path / "a.eaf", FIRST, words=words))
     assert file.media == ("talk.mp4",)
     tier = next(tier for tier in file.tiers if tier.name == "words@Ann")
@@ -33,7 +33,7 @@ def test_an_eaf_by_pympi(tmp_path, words):
 
 @pytest.mark.parametrize("form", ["short_textgrid", "long_textgrid"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_textgrid_by_praatio(tmp_path, form, encoding):
+def test_reads_textgrid_written_by_praatio(tmp_path, form, encoding):
     path = write_textgrid(tmp_path / "a.TextGrid", FIRST, form=form)
     path.write_bytes(path.read_text("utf-8").encode(encoding))
     words = next(tier for tier in read_textgrid(path).tiers if tier.name == "words@Ann")
@@ -42,7 +42,7 @@ def test_a_textgrid_by_praatio(tmp_path, form, encoding):
     assert sorted(labels(lines)) == EXPECTED
 
 
-def test_points_and_numbers_in_texts(tmp_path):
+def test_textgrid_points_and_numbers_in_text(tmp_path):
     path = tmp_path / "a.TextGrid"
     path.write_text(
         'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0\nxmax = 2\n'
@@ -54,7 +54,7 @@ def test_points_and_numbers_in_texts(tmp_path):
     assert labels(lines) == [(1.5, 1.5, "", 'joy 3 "x" <exists>')]
 
 
-def test_slots_without_a_time_are_spread(tmp_path):
+def test_untimed_slots_are_spread_evenly(tmp_path):
     path = tmp_path / "a.eaf"
     path.write_text(
         "<ANNOTATION_DOCUMENT><HEADER/><TIME_ORDER>"
@@ -68,7 +68,7 @@ def test_slots_without_a_time_are_spread(tmp_path):
     assert labels(lines) == [(2.0, 3.0, "", "joy")]
 
 
-def test_several_annotations_on_one_share_its_time(tmp_path):
+def test_child_annotations_share_the_time_of_their_parent(tmp_path):
     """Symbolic subdivision: ELAN orders the parts by the one before, not by the file."""
     eaf = Eaf()
     eaf.remove_tier("default")
@@ -99,7 +99,7 @@ EXCEL = 'Conversation;ID;start;end;Label;note\nx;1;0,5;1,25;joy;\nx;2;2;3;anger;
         (f"sep=;\r\n{EXCEL}", "utf-8"),
     ],
 )
-def test_tables_as_spreadsheets_save_them(tmp_path, text, encoding):
+def test_reads_tables_saved_by_spreadsheets(tmp_path, text, encoding):
     (tmp_path / "a.csv").write_bytes(text.encode(encoding))
     (lines,) = read_rated_lines(tmp_path / "a.csv").values()
     assert [(x.conversation, x.id, x.start, x.end, x.label) for x in lines] == [
@@ -107,7 +107,7 @@ def test_tables_as_spreadsheets_save_them(tmp_path, text, encoding):
     ]  # fmt: skip
 
 
-def test_empty_columns_at_the_end_and_names_in_another_case(tmp_path):
+def test_trailing_empty_columns_and_other_letter_case(tmp_path):
     (tmp_path / "a.csv").write_text("Conversation,ID,Label,,\nx,1,joy,,\n")
     for raters in ((), ("Label",), ("label",)):
         (lines,) = read_rated_lines(tmp_path / "a.csv", raters).values()
@@ -116,13 +116,13 @@ def test_empty_columns_at_the_end_and_names_in_another_case(tmp_path):
         read_rated_lines(tmp_path / "a.csv", ["Label", "Ben"])
 
 
-def test_lines_are_counted_as_an_editor_does(tmp_path):
+def test_line_numbers_match_a_text_editor(tmp_path):
     (tmp_path / "a.csv").write_text("sep=;\nid;start;end;label\n1;0;1;joy\n2;x;1;joy\n")
     with pytest.raises(InputError, match="line 4: 'x' is not a time"):
         read_rated_lines(tmp_path / "a.csv")
 
 
-def test_a_praat_file_that_begins_before_zero(tmp_path):
+def test_praat_file_that_starts_before_zero(tmp_path):
     text = '-0\n2\n<exists>\n1\n"IntervalTier"\n"EMOTION"\n-0\n2\n1\n-0\n1.5\n"joy\n(sure)"\n'
     path = tmp_path / "a.TextGrid"
     path.write_text(f'File type = "ooTextFile"\nObject class = "TextGrid"\n\n{text}')
@@ -157,7 +157,7 @@ def test_a_praat_file_that_begins_before_zero(tmp_path):
         ("a.docx", "x", "not a supported kind of file for labels"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name, content, problem):
+def test_unreadable_files_give_one_sentence_errors(tmp_path, name, content, problem):
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(InputError) as caught:
@@ -166,7 +166,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name, content,
     assert str(path) in str(caught.value)
 
 
-def test_a_billion_laughs_are_refused_before_they_expand(tmp_path):
+def test_billion_laughs_are_refused_before_they_expand(tmp_path):
     entities = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 30))
     path = tmp_path / "a.eaf"
     path.write_text(
@@ -193,7 +193,7 @@ HEAD = "conversation,id,label\n"
         ("a.jsonl", "{}", "it has no columns"),
     ],
 )
-def test_a_table_that_would_be_misread_is_refused(tmp_path, name, text, message):
+def test_ambiguous_table_is_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError) as caught:
         read_rated_lines(tmp_path / name)

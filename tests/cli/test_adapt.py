@@ -27,7 +27,7 @@ def outcome(**changes):
         ({"better": False, "more_labels": None, "gain": -0.1}, "no gain so far"),
     ],
 )
-def test_the_outcome_is_printed(mmerc, monkeypatch, changes, line):
+def test_outcome_is_printed(mmerc, monkeypatch, changes, line):
     calls = SimpleNamespace(arguments=None)
 
     def fake(*arguments, **_):
@@ -47,7 +47,7 @@ def test_the_outcome_is_printed(mmerc, monkeypatch, changes, line):
     assert answer.json["out"] == ("out" if not changes else None)
 
 
-def test_an_unknown_model_is_refused(mmerc, tmp_path):
+def test_unknown_model_is_refused(mmerc, tmp_path):
     answer = mmerc("adapt", tmp_path / "none", "--labels", "a.jsonl", "--out", tmp_path / "out")
     assert answer.code == 1
     assert "none" in answer.sentence

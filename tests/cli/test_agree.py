@@ -14,7 +14,7 @@ from annotated_files import FIRST, SECOND, write_csv, write_eaf, write_textgrid
 KAPPA = (0.75 - 0.3125) / (1 - 0.3125)  # of FIRST and SECOND
 
 
-def test_raters_in_four_formats_match_by_id_and_by_time(mmerc, tmp_path):
+def test_raters_in_four_formats_are_matched_by_id_and_time(mmerc, tmp_path):
     write_csv(tmp_path / "one.csv", FIRST)
     write_eaf(tmp_path / "two.eaf", SECOND, shift=120)
     write_textgrid(tmp_path / "three.TextGrid", FIRST, shift=40)
@@ -36,7 +36,7 @@ def test_raters_in_four_formats_match_by_id_and_by_time(mmerc, tmp_path):
     assert "so utterances are resampled" in outcome.err
 
 
-def test_text_shows_the_coefficients_and_the_confusion(mmerc, tmp_path):
+def test_text_shows_coefficients_and_confusion(mmerc, tmp_path):
     files = [write_csv(tmp_path / "a.csv", FIRST), write_csv(tmp_path / "b.csv", SECOND)]
     outcome = mmerc("agree", *files, "--order", "anger,neutral,joy")
     assert outcome.code == 0, outcome.err
@@ -45,7 +45,7 @@ def test_text_shows_the_coefficients_and_the_confusion(mmerc, tmp_path):
         assert line in outcome.out
 
 
-def test_several_raters_as_columns_and_a_table_of_results(mmerc, tmp_path):
+def test_raters_as_columns_and_a_results_table(mmerc, tmp_path):
     rows = ["id,ann,ben,cleo", *(f"{i},{'xy'[i % 2]},{'xy'[i % 3 % 2]},x" for i in range(12))]
     (tmp_path / "all.csv").write_text("\n".join(rows))
     outcome = mmerc("agree", tmp_path / "all.csv", "--raters", "ann,ben,cleo", "--format", "csv")
@@ -76,7 +76,7 @@ def test_tiers_of_two_annotators_in_one_file(mmerc, tmp_path):
     assert pair["kappa"]["value"] == pytest.approx(KAPPA)
 
 
-def test_folders_are_raters_with_a_file_per_recording(mmerc, tmp_path):
+def test_folders_are_raters_with_one_file_per_recording(mmerc, tmp_path):
     for rater, labels in (("ann", FIRST), ("ben", SECOND)):
         (tmp_path / rater).mkdir()
         write_eaf(tmp_path / rater / "one.eaf", labels, media="")
@@ -97,7 +97,7 @@ def many(path, seed, *, agree=0.8):
     return path
 
 
-def test_a_model_is_compared_with_people_and_tested(mmerc, tmp_path):
+def test_model_is_compared_with_people_and_tested(mmerc, tmp_path):
     people = [many(tmp_path / f"p{i}.csv", i + 1) for i in range(3)]
     good, bad = many(tmp_path / "good.csv", 9), many(tmp_path / "bad.csv", 8, agree=0)
     outcome = mmerc("agree", *people, "--model", good, "--format", "json")
@@ -112,7 +112,7 @@ def test_a_model_is_compared_with_people_and_tested(mmerc, tmp_path):
     assert "needs two raters" in alone.err
 
 
-def test_analysis_names_its_results(mmerc, tmp_path):
+def test_analysis_folder_stands_for_its_results(mmerc, tmp_path):
     write_csv(tmp_path / "talk.csv", SECOND)
     (tmp_path / "talk.html").write_text("<html></html>")
     mine = write_csv(tmp_path / "mine.csv", FIRST)
@@ -131,7 +131,7 @@ def test_analysis_names_its_results(mmerc, tmp_path):
         (FIRST, ("--raters", "x,y"), "no column 'x'"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_sentence(mmerc, tmp_path, labels, options, problem):
+def test_invalid_calls_give_one_sentence_errors(mmerc, tmp_path, labels, options, problem):
     one = write_csv(tmp_path / "a.csv", FIRST)
     two = write_csv(
         tmp_path / "b.csv", labels or SECOND, conversation="talk" if labels else "another"
@@ -141,7 +141,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(mmerc, tmp_path, labels,
     assert problem in outcome.sentence
 
 
-def test_one_rater_and_one_rater_twice_are_refused(mmerc, tmp_path):
+def test_single_or_repeated_rater_is_refused(mmerc, tmp_path):
     one = write_csv(tmp_path / "a.csv", FIRST)
     assert "needs two raters" in mmerc("agree", one).sentence
     assert "is given twice" in mmerc("agree", one, one).sentence

@@ -34,7 +34,7 @@ def srt(path, lines, *, seconds=1.0):
 # What comes out
 
 
-def test_six_files_that_other_tools_open(analyze, talk, tmp_path):
+def test_six_files_open_in_other_tools(analyze, talk, tmp_path):
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--out", tmp_path / "out")
     outcome = analyze(*arguments, model="heard")
     assert outcome.code == 0, outcome.err
@@ -64,7 +64,7 @@ def test_six_files_that_other_tools_open(analyze, talk, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_model_of_whispers_voice_vectors(mmerc, talk, tmp_path):
+def test_model_with_whisper_voice_vectors(mmerc, talk, tmp_path):
     """The model's vectors are extracted by its extractors, here two of them end to end."""
     names = {"audio": "whisper+egemaps"}
     model = save_model(tmp_path / "model", widths={"audio": 1536 + 88}, extractors=names)
@@ -76,7 +76,7 @@ def test_a_model_of_whispers_voice_vectors(mmerc, talk, tmp_path):
     assert all(item["effects"]["audio"] is not None for item in said)
 
 
-def test_beside_the_recording_and_as_json(analyze, talk):
+def test_output_next_to_the_recording_and_as_json(analyze, talk):
     arguments = ("--subtitles", talk / "scene.srt", "--json", "--quiet")
     outcome = analyze(talk / "scene.mp4", *arguments)
     assert (outcome.code, outcome.err) == (0, "")
@@ -86,7 +86,7 @@ def test_beside_the_recording_and_as_json(analyze, talk):
     nothing_new(talk, results("scene") | {"scene.mp4", "scene.srt"})
 
 
-def test_a_transcript(analyze, tmp_path):
+def test_transcript(analyze, tmp_path):
     text = (EXAMPLES / "conversation.txt").read_text()
     (tmp_path / "talk.txt").write_text(text)
     outcome = analyze(tmp_path / "talk.txt", "--json")
@@ -120,7 +120,7 @@ def test_silence_with_subtitles(analyze, talk):
     assert sound == "No utterance has audio: silence."
 
 
-def test_pictures_alone_with_subtitles(analyze, talk):
+def test_video_without_audio_with_subtitles(analyze, talk):
     cut("photograph", talk / "mute.mp4", seconds=8.0, kinds=["video"])
     arguments = (talk / "mute.mp4", "--subtitles", talk / "scene.srt", "--quiet")
     outcome = analyze(*arguments, model="heard")
@@ -128,7 +128,7 @@ def test_pictures_alone_with_subtitles(analyze, talk):
     assert "note: No utterance has audio: no sound in the file." in outcome.out.splitlines()
 
 
-def test_sound_alone_in_another_language(analyze, talk):
+def test_audio_in_another_language(analyze, talk):
     cut("photograph", talk / "sound.m4a", seconds=8.0, kinds=["audio"])
     foreign = srt(talk / "foreign.srt", GERMAN, seconds=2.6)
     outcome = analyze(talk / "sound.m4a", "--subtitles", foreign, "--json", "--quiet")
@@ -136,7 +136,7 @@ def test_sound_alone_in_another_language(analyze, talk):
     assert "trained on English" in outcome.json["remarks"][-1]
 
 
-def test_subtitles_of_another_film(analyze, talk):
+def test_subtitles_of_another_video(analyze, talk):
     other = EXAMPLES / "phone-call.srt"
     outcome = analyze(talk / "scene.mp4", "--subtitles", other, "--json", "--quiet")
     assert outcome.json["remarks"][0] == "12 of 14 cues start after the end of the recording."
@@ -181,7 +181,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_analysed(analyze, tmp_path, case):
+def test_unanalysable_files_are_refused(analyze, tmp_path, case):
     name, make, message = BAD[case]
     make(tmp_path / name)
     outcome = analyze(tmp_path / name, "--quiet")
@@ -201,7 +201,7 @@ def test_what_cannot_be_analysed(analyze, tmp_path, case):
         ("--language", "xx", "does not know the language"),
     ],
 )
-def test_options_that_cannot_be(mmerc, analysis_models, talk, option, name, message):
+def test_invalid_options_are_refused(mmerc, analysis_models, talk, option, name, message):
     value = name if option == "--language" else talk / name
     model = () if option == "--model" else ("--model", analysis_models / "read")
     outcome = mmerc("analyze", talk / "scene.mp4", "--quiet", option, value, *model)
@@ -210,20 +210,20 @@ def test_options_that_cannot_be(mmerc, analysis_models, talk, option, name, mess
     nothing_new(talk, ["scene.mp4", "scene.srt"])
 
 
-def test_a_transcript_needs_no_subtitles(analyze, talk):
+def test_transcript_needs_no_subtitles(analyze, talk):
     (talk / "talk.txt").write_text("Lewis: yes\n")
     outcome = analyze(talk / "talk.txt", "--subtitles", talk / "scene.srt")
     assert outcome.code == 2
     assert "leave --subtitles, --turns and --words out" in outcome.sentence
 
 
-def test_our_own_model_where_commerce_is_meant(mmerc, talk):
+def test_default_model_is_refused_for_commercial_use(mmerc, talk):
     outcome = mmerc("analyze", talk / "scene.mp4", "--commercial-only", "--model", "mmerc-mini")
     assert outcome.code == 2
     assert "may not be used commercially" in outcome.sentence
 
 
-def test_commercial_use_leaves_sound_out(analyze, talk):
+def test_commercial_use_excludes_audio(analyze, talk):
     arguments = ("--subtitles", talk / "scene.srt", "--commercial-only", "--json", "--quiet")
     outcome = analyze(talk / "scene.mp4", *arguments, model="heard")
     message = "No utterance has audio: opensmile may not be used commercially."
@@ -233,7 +233,7 @@ def test_commercial_use_leaves_sound_out(analyze, talk):
 # A place that cannot be written
 
 
-def test_results_where_no_folder_can_be(analyze, talk):
+def test_impossible_output_folder(analyze, talk):
     (talk / "file").write_text("mine")
     for recording in (talk / "scene.mp4", EXAMPLES / "conversation.txt"):
         outcome = analyze(recording, "--out", talk / "file" / "out", "--quiet")
@@ -242,7 +242,7 @@ def test_results_where_no_folder_can_be(analyze, talk):
     nothing_new(talk, ["scene.mp4", "scene.srt", "file"])
 
 
-def test_a_full_disk_leaves_no_half_of_the_results(analyze, talk):
+def test_full_disk_leaves_no_partial_results(analyze, talk):
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--quiet")
     with small_disk(8000):
         outcome = analyze(*arguments)

@@ -16,7 +16,7 @@ def read_transcript_of(path):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_no_file_is_replaced_unasked(analyze, talk, ending):
+def test_files_are_not_replaced_by_default(analyze, talk, ending):
     (talk / f"scene.{ending}").write_text("mine")
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--quiet")
     outcome = analyze(*arguments)
@@ -26,7 +26,7 @@ def test_no_file_is_replaced_unasked(analyze, talk, ending):
     nothing_new(talk, ["scene.mp4", "scene.srt", f"scene.{ending}"])
 
 
-def test_results_are_replaced_on_demand_alone(analyze, talk):
+def test_results_are_replaced_only_on_request(analyze, talk):
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--quiet")
     assert analyze(*arguments).code == 0
     before = (talk / "scene.csv").read_bytes()
@@ -37,7 +37,7 @@ def test_results_are_replaced_on_demand_alone(analyze, talk):
     assert (talk / "scene.csv").read_bytes() == before
 
 
-def test_what_is_read_is_never_replaced(analyze, talk):
+def test_input_is_never_replaced(analyze, talk):
     pysubs2.load(str(talk / "scene.srt")).save(str(talk / "scene.vtt"))
     before = (talk / "scene.vtt").read_bytes()
     arguments = ("--subtitles", talk / "scene.vtt", "--overwrite", "--quiet")
@@ -48,7 +48,7 @@ def test_what_is_read_is_never_replaced(analyze, talk):
     assert analyze(talk / "scene.mp4", *arguments, "--out", talk / "out").code == 0
 
 
-def test_a_folder_or_another_recording_in_the_way(analyze, talk):
+def test_folder_or_other_recording_at_the_output_path(analyze, talk):
     (talk / "out" / "scene.eaf").mkdir(parents=True)
     arguments = (talk / "scene.mp4", "--subtitles", talk / "scene.srt", "--out", talk / "out")
     outcome = analyze(*arguments, "--overwrite", "--quiet")
@@ -60,7 +60,7 @@ def test_a_folder_or_another_recording_in_the_way(analyze, talk):
     nothing_new(talk / "out", ["scene.mp4"])
 
 
-def test_what_came_into_being_meanwhile_is_not_replaced(analysis_models, tmp_path):
+def test_files_created_meanwhile_are_not_replaced(analysis_models, tmp_path):
     conversations = read_transcript_of(tmp_path / "talk.txt")
     analysis = Pipeline.from_pretrained(analysis_models / "read").read(conversations, name="talk")
     (tmp_path / "talk.eaf").write_text("mine")
@@ -73,7 +73,7 @@ def test_what_came_into_being_meanwhile_is_not_replaced(analysis_models, tmp_pat
 
 
 @pytest.mark.parametrize("length", [246, 247, 251])
-def test_names_of_results_that_do_not_fit_are_refused_before_the_work(tmp_path, length):
+def test_invalid_result_names_are_refused_before_the_work(tmp_path, length):
     recording = tmp_path / f"{'x' * length}.mp4"
     recording.touch()
     if length + len(".TextGrid") <= 255:
@@ -84,7 +84,7 @@ def test_names_of_results_that_do_not_fit_are_refused_before_the_work(tmp_path, 
         check_results(recording, tmp_path / "new")
 
 
-def test_every_name_that_is_accepted_can_be_written(analysis_models, tmp_path):
+def test_accepted_names_can_be_written(analysis_models, tmp_path):
     conversations = read_transcript_of(tmp_path / f"{'x' * 246}.txt")
     pipeline = Pipeline.from_pretrained(analysis_models / "read")
     analysis = pipeline.read(conversations, name=f"{'x' * 246}.txt")

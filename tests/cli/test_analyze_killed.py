@@ -46,7 +46,7 @@ def wait_until(actual, process):
     raise AssertionError("nothing was found in time")
 
 
-def test_a_killed_analysis_goes_on_and_nobody_joins_in(mmerc, started, tmp_path):
+def test_killed_analysis_resumes_and_excludes_others(mmerc, started, tmp_path):
     film = cut("photograph", tmp_path / "scene.mp4", seconds=8.0)
     model = save_model(tmp_path / "model")
     whole, killed = tmp_path / "whole", tmp_path / "killed"

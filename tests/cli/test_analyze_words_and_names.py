@@ -27,7 +27,7 @@ def test_speakers_of_a_transcript(analyze, talk):
     assert speakers(talk, "talk") == ["Lewis", "Mara"]
 
 
-def test_an_unknown_speaker_loses_no_work(analyze, talk):
+def test_unknown_speaker_keeps_finished_work(analyze, talk):
     arguments = (talk / "scene.mp4", "--quiet", "--name")
     refused = analyze(*arguments, "Mara=SPEAKER_01")
     assert refused.code == 2
@@ -44,7 +44,7 @@ def test_an_unknown_speaker_loses_no_work(analyze, talk):
 
 
 @pytest.mark.parametrize("option", ["Mara", "SPEAKER_01="])
-def test_a_name_without_a_speaker(analyze, talk, option):
+def test_name_without_a_speaker_is_refused(analyze, talk, option):
     outcome = analyze(talk / "scene.mp4", "--name", option)
     assert outcome.code == 2
     assert "names nobody" in outcome.sentence

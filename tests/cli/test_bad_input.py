@@ -63,7 +63,7 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize("case", MANIFESTS)
-def test_a_bad_line_of_a_manifest(mmerc, write_manifest, tmp_path, case):
+def test_bad_manifest_line(mmerc, write_manifest, tmp_path, case):
     line, named = MANIFESTS[case]
     file = write_manifest(tmp_path / "my.jsonl", [GOOD | {"id": "b"}, line])
     outcome = mmerc("prepare", "manifest", file, "--out", tmp_path / "out")
@@ -77,7 +77,7 @@ def test_a_bad_line_of_a_manifest(mmerc, write_manifest, tmp_path, case):
     ("conversations", "named"),
     [([GOOD, GOOD], "conversation id"), ([], "no conversation"), (["", " "], "no conversation")],
 )
-def test_a_bad_manifest_as_a_whole(mmerc, write_manifest, tmp_path, conversations, named):
+def test_bad_manifest_file(mmerc, write_manifest, tmp_path, conversations, named):
     file = write_manifest(tmp_path / "my.jsonl", conversations)
     outcome = mmerc("prepare", "manifest", file, "--out", tmp_path / "out")
     assert outcome.code == 1
@@ -90,7 +90,7 @@ def test_a_bad_manifest_as_a_whole(mmerc, write_manifest, tmp_path, conversation
     [("meld", "'calm'"), ("none.txt", "no such file"), ("one.txt", "two or more"),
      ("twice.txt", "different"), ("bad.json", "not JSON"), ("bytes.txt", "UTF-8")],
 )  # fmt: skip
-def test_labels_that_do_not_fit(mmerc, write_manifest, tmp_path, labels, named):
+def test_mismatched_labels(mmerc, write_manifest, tmp_path, labels, named):
     source = tmp_path / "source"
     source.mkdir()
     file = write_manifest(source / "my.jsonl", [GOOD])
@@ -117,7 +117,7 @@ MELD = (
         (MELD, "1,well,a,bliss,positive,0,0,1,1,\"00:00:01,000\",\"00:00:02,000\"", "bliss"),
     ],
 )  # fmt: skip
-def test_a_bad_table(mmerc, tmp_path, head, row, named):
+def test_bad_table(mmerc, tmp_path, head, row, named):
     (tmp_path / "meld").mkdir()
     for name in ("train_sent_emo.csv", "dev_sent_emo.csv", "test_sent_emo.csv"):
         (tmp_path / "meld" / name).write_text(f"{head}\n{row}\n")
@@ -128,7 +128,7 @@ def test_a_bad_table(mmerc, tmp_path, head, row, named):
 
 
 @pytest.mark.parametrize("command", ["meld", "mosi", "composed", "manifest", "feature-pickle"])
-def test_sources_that_are_not_there(mmerc, tmp_path, command):
+def test_missing_sources(mmerc, tmp_path, command):
     more = ("--labels", "meld") if command == "feature-pickle" else ()
     outcome = mmerc("prepare", command, tmp_path / "none", "--out", tmp_path / "out", *more)
     assert outcome.code == 1
@@ -144,7 +144,7 @@ class Bomb:
         return (os.mkdir, (str(self.path),))
 
 
-def test_a_pickle_with_code_is_refused_and_the_code_not_run(mmerc, tmp_path):
+def test_pickle_with_code_is_refused_and_the_code_not_run(mmerc, tmp_path):
     file = tmp_path / "features.pkl"
     file.write_bytes(pickle.dumps((Bomb(tmp_path / "boom"),)))
     outcome = mmerc(
@@ -156,7 +156,7 @@ def test_a_pickle_with_code_is_refused_and_the_code_not_run(mmerc, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["mosi", "feature-pickle"])
-def test_files_of_another_kind(mmerc, tmp_path, command):
+def test_files_of_another_type(mmerc, tmp_path, command):
     more = ("--labels", "meld") if command == "feature-pickle" else ()
     (tmp_path / "file").write_bytes(b"no such thing")
     outcome = mmerc("prepare", command, tmp_path / "file", "--out", tmp_path / "out", *more)
@@ -173,7 +173,7 @@ def test_arrays_with_objects_are_refused(mmerc, tmp_path):
     nothing_new(tmp_path, ["x.npz"])
 
 
-def test_a_folder_in_use_is_left_as_it_is(
+def test_folder_in_use_is_not_touched(
     mmerc, trimodal_manifest, trimodal_corpus, small_recipe, tiny_encoder, tmp_path
 ):
     (tmp_path / "out").mkdir()
@@ -191,7 +191,7 @@ def test_a_folder_in_use_is_left_as_it_is(
     nothing_new(tmp_path, ["out"])
 
 
-def test_a_file_where_a_folder_should_be(mmerc, trimodal_corpus, small_recipe, tmp_path):
+def test_file_in_place_of_a_folder(mmerc, trimodal_corpus, small_recipe, tmp_path):
     (tmp_path / "out").write_text("mine")
     arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus)
     outcome = mmerc("train", *arguments, "--out", tmp_path / "out")
@@ -212,7 +212,7 @@ def test_labels_that_differ_from_the_models(mmerc, trimodal_run, example_corpus)
     assert sorted(path for path in trimodal_run.rglob("*")) == before
 
 
-def test_a_run_folder_that_is_none(mmerc, trimodal_corpus, tiny_encoder, tmp_path):
+def test_invalid_run_folder(mmerc, trimodal_corpus, tiny_encoder, tmp_path):
     (tmp_path / "talk.txt").write_text("A: yes\n")
     (tmp_path / "out").mkdir()
     (tmp_path / "begun").mkdir()
@@ -236,7 +236,7 @@ def test_a_run_folder_that_is_none(mmerc, trimodal_corpus, tiny_encoder, tmp_pat
 
 
 @pytest.mark.parametrize("kept", [0, 10, 5000, -1])
-def test_weights_cut_short(mmerc, trimodal_run, trimodal_manifest, tmp_path, kept):
+def test_truncated_weights(mmerc, trimodal_run, trimodal_manifest, tmp_path, kept):
     shutil.copytree(trimodal_run, tmp_path / "run")
     file = tmp_path / "run" / "seed-0" / "model" / "model.safetensors"
     file.write_bytes(file.read_bytes()[:kept])
@@ -255,7 +255,7 @@ def test_weights_cut_short(mmerc, trimodal_run, trimodal_manifest, tmp_path, kep
         ("config.json", '{"model": {"name": "x"}, "labels": [], "widths": {}}', "'x'"),
     ],
 )
-def test_a_damaged_model(mmerc, trimodal_run, trimodal_manifest, tmp_path, name, content, named):
+def test_damaged_model(mmerc, trimodal_run, trimodal_manifest, tmp_path, name, content, named):
     shutil.copytree(trimodal_run / "seed-0" / "model", tmp_path / "model")
     file = tmp_path / "model" / name
     file.unlink() if content is None else file.write_text(content)
@@ -276,7 +276,7 @@ def test_a_damaged_model(mmerc, trimodal_run, trimodal_manifest, tmp_path, name,
         (b"A: \xff\n", "UTF-8"),
     ],
 )
-def test_a_bad_transcript(mmerc, text_run, tmp_path, content, named):
+def test_bad_transcript(mmerc, text_run, tmp_path, content, named):
     file = tmp_path / "talk.txt"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     outcome = mmerc("predict", file, "--model", text_run, "--out", tmp_path / "out.jsonl")
@@ -286,7 +286,7 @@ def test_a_bad_transcript(mmerc, text_run, tmp_path, content, named):
     nothing_new(tmp_path, ["talk.txt"])
 
 
-def test_an_unknown_format(mmerc, text_run, tmp_path):
+def test_unknown_format(mmerc, text_run, tmp_path):
     (tmp_path / "talk.txt").write_text("A: yes\n")
     arguments = ("predict", tmp_path / "talk.txt", "--model", text_run, "--format", "xml")
     outcome = mmerc(*arguments, "--out", tmp_path / "out.xml")
@@ -308,7 +308,7 @@ def test_an_unknown_format(mmerc, text_run, tmp_path):
         (changed(id="1"), "'1'"),
     ],
 )
-def test_a_bad_manifest_to_predict(mmerc, write_manifest, trimodal_run, tmp_path, line, named):
+def test_bad_manifest_for_prediction(mmerc, write_manifest, trimodal_run, tmp_path, line, named):
     file = write_manifest(tmp_path / "my.jsonl", [line])
     outcome = mmerc("predict", file, "--model", trimodal_run, "--out", tmp_path / "out.jsonl")
     assert (outcome.code, outcome.out) == (1, "")
@@ -316,7 +316,7 @@ def test_a_bad_manifest_to_predict(mmerc, write_manifest, trimodal_run, tmp_path
     nothing_new(tmp_path, ["my.jsonl"])
 
 
-def test_predictions_that_cannot_be_written(mmerc, text_run, tmp_path):
+def test_unwritable_predictions(mmerc, text_run, tmp_path):
     (tmp_path / "talk.txt").write_text("A: yes\n")
     (tmp_path / "folder").mkdir()
     for place in (tmp_path / "folder", tmp_path / "talk.txt" / "out"):
@@ -328,13 +328,13 @@ def test_predictions_that_cannot_be_written(mmerc, text_run, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["/tmp", "none.txt", "none.jsonl"])
-def test_input_that_cannot_be_read(mmerc, text_run, source):
+def test_unreadable_input(mmerc, text_run, source):
     outcome = mmerc("predict", source, "--model", text_run)
     assert outcome.code == 1
     assert source in outcome.sentence
 
 
-def test_encoders_that_are_none(mmerc, trimodal_corpus, trimodal_run, tmp_path):
+def test_invalid_encoders(mmerc, trimodal_corpus, trimodal_run, tmp_path):
     for model, named in (("/none", "/none"), (trimodal_run, "no text encoder")):
         arguments = ("--corpus", trimodal_corpus, "--model", model, "--out", tmp_path / "out")
         outcome = mmerc("encode-text", *arguments)

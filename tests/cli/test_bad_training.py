@@ -24,7 +24,7 @@ from short_films import small_disk
         (["--accelerator", "gpu", "--devices", "999"], 1, "--accelerator gpu --devices 999"),
     ],
 )
-def test_training_that_cannot_be_meant(
+def test_invalid_training_calls_are_refused(
     mmerc, trimodal_corpus, small_recipe, tmp_path, options, code, named
 ):
     arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus)
@@ -34,7 +34,7 @@ def test_training_that_cannot_be_meant(
     nothing_new(tmp_path, [])
 
 
-def test_a_corpus_that_lacks_a_split_or_a_modality(
+def test_corpus_without_a_split_or_modality(
     mmerc, done, write_manifest, conversations, small_recipe, tmp_path
 ):
     seen = [item for item in conversations if item["split"] != "valid"]
@@ -54,7 +54,7 @@ def test_a_corpus_that_lacks_a_split_or_a_modality(
 
 @pytest.mark.parametrize("part", ["corpus.json", "utterances.parquet", "features"])
 @pytest.mark.parametrize("how", ["missing", "truncated", "changed"])
-def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, how):
+def test_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, how):
     shutil.copytree(trimodal_corpus, tmp_path / "corpus")
     damaged = tmp_path / "corpus" / part
     if part == "features":
@@ -81,7 +81,7 @@ def test_a_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, 
 ROOM = 6000  # bytes per file
 
 
-def test_a_full_disk_while_preparing(mmerc, write_manifest, conversations, tmp_path):
+def test_full_disk_while_preparing(mmerc, write_manifest, conversations, tmp_path):
     many = [item | {"id": f"{item['id']}-{i}"} for item in conversations for i in range(40)]
     file = write_manifest(tmp_path / "my.jsonl", many)
     with small_disk(ROOM):
@@ -92,7 +92,7 @@ def test_a_full_disk_while_preparing(mmerc, write_manifest, conversations, tmp_p
     nothing_new(tmp_path, ["my.jsonl"])
 
 
-def test_a_full_disk_while_training(mmerc, trimodal_corpus, small_recipe, tmp_path):
+def test_full_disk_while_training(mmerc, trimodal_corpus, small_recipe, tmp_path):
     arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus, "--out", tmp_path / "run")
     with small_disk(ROOM):
         outcome = mmerc("train", *arguments, "--quiet")

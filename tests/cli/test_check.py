@@ -7,7 +7,7 @@ from pathlib import Path
 CASES = Path(__file__).parents[1] / "media" / "data" / "cases"
 
 
-def test_files_that_can_be_read(mmerc):
+def test_readable_files(mmerc):
     outcome = mmerc("check", CASES / "chained.opus", CASES / "negative-times.srt")
     assert outcome.code == 0
     assert outcome.out.splitlines()[:2] == [
@@ -18,7 +18,7 @@ def test_files_that_can_be_read(mmerc):
     assert "  note: negative-times.srt, line 2: times below zero are read as 0.\n" in outcome.out
 
 
-def test_one_that_cannot_be_read(mmerc, tmp_path):
+def test_unreadable_file(mmerc, tmp_path):
     bad = tmp_path / "bad.srt"
     bad.write_text("nothing\n")
     outcome = mmerc("check", bad, CASES / "zoom-names.vtt", "--json")
@@ -29,7 +29,7 @@ def test_one_that_cannot_be_read(mmerc, tmp_path):
     assert len(second["facts"]["speakers"]) == 4
 
 
-def test_a_prepared_corpus(mmerc, tmp_path):
+def test_prepared_corpus(mmerc, tmp_path):
     source, corpus = tmp_path / "own.jsonl", tmp_path / "corpus"
     utterances = [
         {"id": "1", "speaker": "Ada", "text": "You came!", "label": "joy"},
@@ -45,7 +45,7 @@ def test_a_prepared_corpus(mmerc, tmp_path):
     assert "labels: anger, joy" in mmerc("check", corpus).out
 
 
-def test_a_pipe_is_no_recording(mmerc, tmp_path):
+def test_pipe_is_refused(mmerc, tmp_path):
     os.mkfifo(tmp_path / "talk.mp4")
     outcome = mmerc("check", tmp_path / "talk.mp4")
     assert outcome.code == 1

@@ -59,7 +59,7 @@ def test_help_has_an_example_and_json(mmerc, command):
     assert mmerc(*command, "-h").out == outcome.out
 
 
-def test_the_program_itself(mmerc):
+def test_version_and_help_of_the_program(mmerc):
     assert mmerc("--version").out.startswith("mmerc 0.")
     helped = mmerc("--help")
     assert helped.code == 0
@@ -87,13 +87,13 @@ def test_the_program_itself(mmerc):
         (["train", "--recipe", "a", "--corpus", "b", "--out", "c", "--seeds", "x"], "--seeds"),
     ],
 )
-def test_a_wrong_call_is_told_in_one_sentence(mmerc, arguments, message):
+def test_invalid_call_gives_a_one_sentence_error(mmerc, arguments, message):
     outcome = mmerc(*arguments)
     assert (outcome.code, outcome.out) == (2, "")
     assert message.lower() in outcome.sentence.lower()
 
 
-def test_a_prediction_does_not_replace_its_input(mmerc, tmp_path):
+def test_prediction_does_not_replace_its_input(mmerc, tmp_path):
     (tmp_path / "talk.txt").write_text("A: So glad!\n")
     (tmp_path / "link.txt").symlink_to("talk.txt")
     for out in ("talk.txt", "link.txt"):
@@ -103,7 +103,7 @@ def test_a_prediction_does_not_replace_its_input(mmerc, tmp_path):
     assert (tmp_path / "talk.txt").read_text() == "A: So glad!\n"
 
 
-def test_python_m_mmerc_is_the_same_program(program, tmp_path):
+def test_python_m_mmerc_equals_the_program(program, tmp_path):
     def run(*arguments):
         command = [sys.executable, "-m", "mmerc", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -123,7 +123,7 @@ def test_python_m_mmerc_is_the_same_program(program, tmp_path):
 # From a manifest to emotions
 
 
-def test_prepare_tells_what_there_is(done, tmp_path):
+def test_prepare_prints_a_summary(done, tmp_path):
     file = EXAMPLES / "corpus.jsonl"
     message = done("prepare", "manifest", file, "--labels", "meld", "--out", tmp_path / "a")
     assert f"prepared corpus in {tmp_path / 'a'}" in message.out
@@ -135,7 +135,7 @@ def test_prepare_tells_what_there_is(done, tmp_path):
     done("prepare", "manifest", file, "--out", tmp_path / "b", "--overwrite")
 
 
-def test_labels_come_from_a_file_in_its_order(done, tmp_path):
+def test_labels_keep_the_order_of_their_file(done, tmp_path):
     names = list(reversed(MELD_7.names))
     (tmp_path / "own.txt").write_text("".join(f"{name}\n" for name in names))
     (tmp_path / "own.json").write_text(json.dumps(names))
@@ -145,7 +145,7 @@ def test_labels_come_from_a_file_in_its_order(done, tmp_path):
         assert done("prepare", "manifest", *arguments).json["labels"]["names"] == names
 
 
-def test_training_writes_a_result_that_evaluate_shows_again(done, text_run, example_corpus):
+def test_evaluate_shows_the_result_of_training(done, text_run, example_corpus):
     result = json.loads((text_run / "result.json").read_text())
     assert result["recipe"] == "demo"
     assert result["corpus"] == "corpus"
@@ -163,7 +163,7 @@ def test_training_writes_a_result_that_evaluate_shows_again(done, text_run, exam
     assert (kept / "confusion-seed-0.csv").read_text() == trained
 
 
-def test_training_says_what_it_did(done, trimodal_corpus, small_recipe, tmp_path):
+def test_training_prints_a_summary(done, trimodal_corpus, small_recipe, tmp_path):
     arguments = ("train", "--recipe", small_recipe, "--corpus", trimodal_corpus, "--out")
     loud = done(*arguments, tmp_path / "a")
     assert "small on trimodal, test split:" in loud.out
@@ -173,7 +173,7 @@ def test_training_says_what_it_did(done, trimodal_corpus, small_recipe, tmp_path
     assert [seed["seed"] for seed in quiet.json["seeds"]] == [0, 1]
 
 
-def test_a_transcript_in_every_format(done, text_run, tmp_path):
+def test_transcript_in_every_format(done, text_run, tmp_path):
     arguments = ("predict", EXAMPLES / "conversation.txt", "--model", text_run)
     items = lines_of(done(*arguments).out)
     assert len(items) == 10
@@ -199,13 +199,13 @@ def test_a_transcript_in_every_format(done, text_run, tmp_path):
     assert message.json == {"out": str(tmp_path / "a.csv"), "utterances": 10}
 
 
-def test_a_model_folder_predicts_like_its_run(done, text_run):
+def test_model_folder_predicts_like_its_run(done, text_run):
     file = EXAMPLES / "conversation.txt"
     from_run = done("predict", file, "--model", text_run).out
     assert done("predict", file, "--model", text_run / "seed-0" / "model").out == from_run
 
 
-def test_a_manifest_needs_neither_split_nor_speaker_nor_a_known_label(
+def test_prediction_manifest_needs_no_split_speaker_or_label(
     done, text_run, write_manifest, tmp_path
 ):
     def manifest(name, **more):
@@ -223,7 +223,7 @@ def test_a_manifest_needs_neither_split_nor_speaker_nor_a_known_label(
     [m for size in (1, 2, 3) for m in itertools.combinations(("text", "audio", "video"), size)],
     ids="+".join,
 )
-def test_any_modalities_do_for_a_trimodal_model(
+def test_trimodal_model_accepts_any_modalities(
     done, trimodal_run, conversations, write_manifest, tmp_path, modalities
 ):
     given = [
@@ -246,7 +246,7 @@ def test_any_modalities_do_for_a_trimodal_model(
         assert all(0 < item["weights"][m] < 1 for m in present)
 
 
-def test_a_prediction_does_not_depend_on_its_company(
+def test_prediction_does_not_depend_on_other_conversations(
     done, trimodal_run, conversations, write_manifest, tmp_path
 ):
     together = write_manifest(tmp_path / "all.jsonl", conversations)
@@ -327,7 +327,7 @@ def test_empty_text_is_an_absent_modality(done, text_run, write_manifest, tmp_pa
         check_prediction(item, MELD_7)
 
 
-def test_evaluate_takes_models_that_come_with_mmerc(done, mmerc, example_corpus):
+def test_evaluate_accepts_packaged_models(done, mmerc, example_corpus):
     outcome = done("evaluate", "mmerc-mini-text", "--corpus", example_corpus, "--json")
     assert outcome.json["recipe"] == "mmerc-mini-text"
     assert outcome.json["seeds"][0]["test"].keys() >= SCORES

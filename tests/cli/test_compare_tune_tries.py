@@ -68,7 +68,7 @@ def test_help_has_an_example_and_json(mmerc, command):
 # compare
 
 
-def test_compare_prints_a_row_a_run(done, trimodal_run, other_run):
+def test_compare_prints_one_row_per_run(done, trimodal_run, other_run):
     outcome = done("compare", trimodal_run, other_run)
     assert outcome.err == ""
     lines = outcome.out.splitlines()
@@ -103,7 +103,7 @@ def test_compare_as_json(done, trimodal_run, other_run, tmp_path, metric):
     assert "NaN" not in outcome.out
 
 
-def test_compare_leaves_the_runs_as_they_are(done, trimodal_run, other_run):
+def test_compare_does_not_change_runs(done, trimodal_run, other_run):
     def state():
         paths = (path for run in (trimodal_run, other_run) for path in run.rglob("*"))
         return {path: path.stat().st_mtime_ns for path in paths}
@@ -123,14 +123,14 @@ def test_compare_leaves_the_runs_as_they_are(done, trimodal_run, other_run):
         (["RUN", "OTHER", "--strange"], "--strange"),
     ],
 )
-def test_comparisons_that_cannot_be_meant(mmerc, trimodal_run, other_run, options, named):
+def test_invalid_comparisons_are_refused(mmerc, trimodal_run, other_run, options, named):
     runs = {"RUN": trimodal_run, "OTHER": other_run}
     outcome = mmerc("compare", *(runs.get(option, option) for option in options))
     assert (outcome.code, outcome.out) == (2, "")
     assert named in outcome.sentence.lower()
 
 
-def test_runs_that_cannot_be_compared(mmerc, trimodal_run, text_run, tmp_path):
+def test_incomparable_runs_are_refused(mmerc, trimodal_run, text_run, tmp_path):
     (tmp_path / "begun").mkdir()
     for folder in (tmp_path / "none", tmp_path / "begun"):
         outcome = mmerc("compare", trimodal_run, folder)
@@ -185,14 +185,14 @@ def test_tune_as_json_and_then_train(tune, trained, tmp_path):
         (["--recipe", "none"], "none"),
     ],
 )
-def test_searches_that_cannot_be_meant(tune, tmp_path, options, named):
+def test_invalid_searches_are_refused(tune, tmp_path, options, named):
     outcome = tune(*options)
     assert (outcome.code, outcome.out) == (2, "")
     assert named in outcome.sentence
     nothing_new(tmp_path, [])
 
 
-def test_searches_that_cannot_be_done(tune, tmp_path):
+def test_impossible_searches_are_refused(tune, tmp_path):
     for options, named in (
         (["--folds", "9"], "8 training conversations cannot make 9 folds"),
         (["--corpus", tmp_path / "none"], "none"),
@@ -209,7 +209,7 @@ def test_searches_that_cannot_be_done(tune, tmp_path):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_search_is_not_gone_on_with_under_other_settings(tune):
+def test_search_is_not_continued_with_other_settings(tune):
     assert tune("--quiet", trials=1).code == 0
     for options in (["--folds", "3"], ["--set", "training.epochs=2"]):
         outcome = tune(*options)
@@ -220,7 +220,7 @@ def test_a_search_is_not_gone_on_with_under_other_settings(tune):
 # tries
 
 
-def test_tries_counts_what_looked_at_validation(done, trained, tune):
+def test_tries_counts_uses_of_validation(done, trained, tune):
     assert done("tries").out.splitlines()[-1] == "0 training runs were scored on validation"
     assert done("tries", "--json").json == []
     trained("one", "--seeds", 2)
@@ -246,9 +246,7 @@ def test_tries_counts_what_looked_at_validation(done, trained, tune):
     assert none.endswith("0 training runs were scored on validation\n")
 
 
-def test_train_says_what_comes_from_the_cache(
-    trained, done, small_recipe, trimodal_corpus, tmp_path
-):
+def test_train_reports_cached_seeds(trained, done, small_recipe, trimodal_corpus, tmp_path):
     first = trained("one", "--json").json
     arguments = ("--recipe", small_recipe, "--corpus", trimodal_corpus, "--json")
     again = done("train", *arguments, "--out", tmp_path / "two")
@@ -260,7 +258,7 @@ def test_train_says_what_comes_from_the_cache(
 
 
 @pytest.mark.parametrize("options", [["--strange"], ["extra"], ["--corpus"]])
-def test_tries_that_cannot_be_meant(mmerc, options):
+def test_invalid_tries_calls_are_refused(mmerc, options):
     outcome = mmerc("tries", *options)
     assert (outcome.code, outcome.out) == (2, "")
     assert options[0] in outcome.sentence

@@ -35,12 +35,12 @@ def test_changes_are_listed_and_written(mmerc, results, tmp_path):
     assert "percent agreement   96.0" in agreement.out
 
 
-def test_an_unchanged_file_says_so(mmerc, results, tmp_path):
+def test_unchanged_file_is_reported(mmerc, results, tmp_path):
     outcome = mmerc("correct", results, results / "talk.eaf", "--out", tmp_path / "out")
     assert outcome.out == f"nothing was changed\n6 files in {tmp_path / 'out'}\n"
 
 
-def test_failures_are_one_sentence(mmerc, results, tmp_path):
+def test_failures_give_one_sentence_errors(mmerc, results, tmp_path):
     table = (results / "talk.csv").read_text().replace("12.0,sadness", "12.0,bored")
     (tmp_path / "mine.csv").write_text(table)
     outcome = mmerc("correct", results, tmp_path / "mine.csv")

@@ -3,7 +3,7 @@
 from mmerc.data.corpus import PreparedCorpus
 
 
-def test_a_plain_encoder_reads_as_asked(done, tiny_encoder, example_corpus, tmp_path):
+def test_plain_encoder_uses_the_given_options(done, tiny_encoder, example_corpus, tmp_path):
     asked = ("encode-text", "--corpus", example_corpus, "--model", tiny_encoder)
     done(*asked, "--out", tmp_path / "as-usual")
     done(*asked, "--scope", "surrounding", "--speaker-prefix", "--out", tmp_path / "surrounded")
@@ -20,7 +20,7 @@ def test_a_plain_encoder_reads_as_asked(done, tiny_encoder, example_corpus, tmp_
     assert usual.content_fingerprint != surrounded.content_fingerprint
 
 
-def test_a_run_is_not_asked(mmerc, text_run, example_corpus, tmp_path):
+def test_run_uses_its_own_options(mmerc, text_run, example_corpus, tmp_path):
     asked = ("encode-text", "--corpus", example_corpus, "--model", text_run)
     outcome = mmerc(*asked, "--scope", "surrounding", "--out", tmp_path / "out")
     assert outcome.code != 0

@@ -20,7 +20,7 @@ def call(*arguments, **options):
 
 
 @pytest.mark.parametrize("moment", range(3))
-def test_an_interrupted_preparation_leaves_nothing(
+def test_interrupted_preparation_leaves_nothing(
     program, write_manifest, conversations, tmp_path, moment
 ):
     many = [item | {"id": f"{item['id']}-{i}"} for item in conversations for i in range(100)]
@@ -44,21 +44,21 @@ def test_an_interrupted_preparation_leaves_nothing(
         assert process.returncode
 
 
-def test_a_reader_that_closes_the_output_hears_nothing_more():
+def test_closed_output_pipe_ends_quietly():
     command = f"set -o pipefail; {sys.executable} -m mmerc licences | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode in {0, 1}, done.stderr) == (True, "")
     assert done.stdout.startswith("component")
 
 
-def test_an_output_without_room_is_told():
+def test_full_output_device_is_reported():
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "mmerc", "licences"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (1, b"mmerc: no space left on device.\n")
 
 
-def test_a_plain_locale_prints_every_name_and_word(tmp_path):
+def test_plain_locale_prints_every_name_and_word(tmp_path):
     manifest = '{"id": "a", "utterances": [{"id": "1", "speaker": "Åsa ☃", "text": "Grüße"}]}\n'
     (tmp_path / "Grüße ☃.jsonl").write_text(manifest, encoding="utf-8")
     done = call("check", "Grüße ☃.jsonl", cwd=tmp_path, env=os.environ | PLAIN)

@@ -44,7 +44,7 @@ def test_remarks_on_the_turns_are_passed_on(mmerc, folder):
     assert remark == "note: turns.rttm, line 2: no speaker is named."
 
 
-def test_turns_are_found_where_none_are_given(mmerc, folder):
+def test_turns_are_detected_if_not_given(mmerc, folder):
     (folder / "reference.rttm").write_text(REFERENCE.splitlines()[2])
     outcome = mmerc("evaluate-speakers", str(folder / "two.wav"),
                   "--reference", str(folder / "reference.rttm"))  # fmt: skip
@@ -53,7 +53,7 @@ def test_turns_are_found_where_none_are_given(mmerc, folder):
     assert "0 of 1" in outcome.out
 
 
-def test_a_recording_that_the_reference_lacks(mmerc, folder):
+def test_recording_missing_from_the_reference(mmerc, folder):
     recordings = [str(folder / "one.wav"), str(folder / "three.wav")]
     outcome = mmerc("evaluate-speakers", *recordings, "--reference", str(folder / "reference.rttm"))
     assert outcome.code == 1

@@ -6,7 +6,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
-def test_run_becomes_a_file(done, trimodal_run, tmp_path):
+def test_run_is_exported_to_a_file(done, trimodal_run, tmp_path):
     outcome = done("export", trimodal_run, "--onnx", tmp_path / "small.onnx", "--json")
     assert outcome.json["bytes"] == (tmp_path / "small.onnx").stat().st_size
     assert outcome.json["difference"] < 1e-4
@@ -14,7 +14,7 @@ def test_run_becomes_a_file(done, trimodal_run, tmp_path):
     assert set(outcome.json["outputs"]) == {"logits", "probabilities"}
 
 
-def test_table_and_what_is_there_already(done, mmerc, trimodal_run, tmp_path):
+def test_table_and_existing_files(done, mmerc, trimodal_run, tmp_path):
     path = tmp_path / "small.onnx"
     path.write_text("mine")
     refused = mmerc("export", trimodal_run, "--onnx", path)
@@ -27,7 +27,7 @@ def test_table_and_what_is_there_already(done, mmerc, trimodal_run, tmp_path):
     assert str(path) in out
 
 
-def test_model_that_is_not_there(mmerc, tmp_path):
+def test_missing_model(mmerc, tmp_path):
     outcome = mmerc("export", tmp_path / "nothing", "--onnx", tmp_path / "x.onnx")
     assert outcome.code == 1
     assert "nothing" in outcome.sentence

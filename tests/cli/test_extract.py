@@ -66,7 +66,7 @@ def corpus(mmerc, raw, tmp_path):
     return folder
 
 
-def test_corpus_gets_the_vectors_and_reasons_of_the_absent(mmerc, corpus, raw):
+def test_corpus_gets_vectors_and_reasons_for_absences(mmerc, corpus, raw):
     outcome = mmerc("extract", corpus, "--media", raw, "--audio", "is10", "--json")
     assert outcome.code == 0, outcome.err
     (actual,) = outcome.json["extracted"]
@@ -84,7 +84,7 @@ def test_corpus_gets_the_vectors_and_reasons_of_the_absent(mmerc, corpus, raw):
     assert len(store.parts()) == 1
 
 
-def test_two_workers_find_the_same(mmerc, corpus, raw, tmp_path):
+def test_two_workers_give_equal_results(mmerc, corpus, raw, tmp_path):
     one = mmerc("extract", corpus, "--media", raw, "--audio", "is10", "--json")
     before = (corpus / "corpus.json").read_text()
     for part in (corpus / "features").rglob("*.parquet"):
@@ -99,7 +99,7 @@ def test_two_workers_find_the_same(mmerc, corpus, raw, tmp_path):
     assert (corpus / "corpus.json").read_text() == before
 
 
-def test_whisper_and_openSMILE_side_by_side(mmerc, corpus, raw):
+def test_whisper_and_opensmile_together(mmerc, corpus, raw):
     outcome = mmerc("extract", corpus, "--media", raw, "--audio", "whisper+egemaps", "--json")
     assert outcome.code == 0, outcome.err
     (actual,) = outcome.json["extracted"]
@@ -124,7 +124,7 @@ def test_extracted_corpus_trains(mmerc, corpus, raw, tmp_path):
     assert (tmp_path / "run/result.json").is_file()
 
 
-def test_recording_becomes_a_manifest_that_can_be_predicted(mmerc, tmp_path):
+def test_recording_gives_a_manifest_for_prediction(mmerc, tmp_path):
     soundfile.write(tmp_path / "talk.wav", np.concatenate([tone(1), tone(1, 330)]), RATE)
     (tmp_path / "talk.srt").write_text(SRT)
     out = tmp_path / "out.jsonl"
@@ -153,14 +153,14 @@ def test_recording_becomes_a_manifest_that_can_be_predicted(mmerc, tmp_path):
         (["{corpus}", "--media", "{raw}", "--video", "visextnet"], "needs a ResNet-101"),
     ],
 )
-def test_wrong_calls_get_one_sentence(mmerc, corpus, raw, arguments, words):
+def test_invalid_calls_give_one_sentence_errors(mmerc, corpus, raw, arguments, words):
     filled = [argument.format(corpus=corpus, raw=raw) for argument in arguments]
     outcome = mmerc("extract", *filled)
     assert outcome.code != 0
     assert words in outcome.sentence
 
 
-def test_media_outside_of_the_folder_is_refused(mmerc, raw, tmp_path):
+def test_media_outside_the_folder_are_refused(mmerc, raw, tmp_path):
     text = (raw / "corpus.jsonl").read_text().replace("good.wav", "../secret.wav")
     (raw / "corpus.jsonl").write_text(text)
     mmerc("prepare", "manifest", raw / "corpus.jsonl", "--out", tmp_path / "corpus")
@@ -169,7 +169,7 @@ def test_media_outside_of_the_folder_is_refused(mmerc, raw, tmp_path):
     assert not list((tmp_path / "corpus/features").rglob("*.parquet"))
 
 
-def test_parquet_is_readable_by_others(mmerc, corpus, raw):
+def test_parquet_is_readable_by_other_tools(mmerc, corpus, raw):
     mmerc("extract", corpus, "--media", raw, "--audio", "is10")
     (part,) = (corpus / "features").rglob("*.parquet")
     table = pq.read_table(part).to_pandas()

@@ -44,14 +44,14 @@ def sections(text):
     return lines
 
 
-def test_every_command_is_under_one_heading(program_help):
+def test_every_command_has_one_heading(program_help):
     actual = sections(program_help)
     assert list(actual)[-len(_HEADINGS) :] == list(_HEADINGS)
     names = [line.split()[0] for heading in _HEADINGS for line in actual[heading] if line[2] != "`"]
     assert sorted(names) == sorted(PROGRAM.commands)
 
 
-def test_no_summary_is_cut_off_at_80_columns(program_help):
+def test_summaries_fit_80_columns(program_help):
     actual = sections(program_help)
     for line in (line for heading in _HEADINGS for line in actual[heading] if line[2] != "`"):
         _, summary = line.split(maxsplit=1)
@@ -78,13 +78,13 @@ def test_every_option_and_argument_is_explained(words, command):
     ("command", "old", "new"),
     [(command, *pair) for command, names in _RENAMED_OPTIONS.items() for pair in names.items()],
 )
-def test_an_old_option_name_stands_for_one_that_exists(command, old, new):
+def test_old_option_names_map_to_existing_ones(command, old, new):
     options = {name for item in PROGRAM.commands[command].params for name in item.opts}
     assert new in options
     assert old not in options
 
 
-def test_an_old_option_name_works_with_a_notice(mmerc, tmp_path):
+def test_old_option_name_works_with_a_notice(mmerc, tmp_path):
     outcome = mmerc("extract", tmp_path / "none.mp4", "--visual", "denseface")
     assert outcome.code == 2
     notice, error = outcome.err.splitlines()
@@ -92,7 +92,7 @@ def test_an_old_option_name_works_with_a_notice(mmerc, tmp_path):
     assert "neither a prepared corpus nor a recording" in error
 
 
-def test_old_names_are_replaced_in_both_forms_but_not_among_arguments(capsys):
+def test_old_names_are_replaced_in_options_but_not_in_arguments(capsys):
     given = ["--old", "1", "--old=2", "--other", "--", "--old"]
     replaced = _replace_renamed(given, {"--old": "--new"})
     assert replaced == ["--new", "1", "--new=2", "--other", "--", "--old"]
@@ -111,14 +111,14 @@ def test_help_loads_no_heavy_library():
     assert done.stderr.strip() == "[]"
 
 
-def test_a_misspelt_command_is_answered_with_the_nearest_one(mmerc):
+def test_misspelt_command_suggests_the_nearest_one(mmerc):
     outcome = mmerc("trian")
     assert outcome.code == 2
     nearest = "'train', 'transfer', 'tries'"
     assert outcome.err == f"mmerc: No such command 'trian'. Did you mean {nearest}? See --help.\n"
 
 
-def test_an_internal_error_is_called_that(mmerc, monkeypatch):
+def test_internal_error_is_labelled_as_such(mmerc, monkeypatch):
     monkeypatch.delenv("MMERC_DEBUG", raising=False)
     monkeypatch.setattr("mmerc.licences.all_components", lambda: 1 / 0)
     outcome = mmerc("licences")

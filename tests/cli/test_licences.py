@@ -37,7 +37,7 @@ def files_of(name):
     return "\n".join(f.read_text() for f in files if expected.search(f.name) and f.suffix != ".pyc")
 
 
-def test_table_names_every_part_once(done):
+def test_table_lists_every_component_once(done):
     out = done("licences").out
     for name in NAMES | {"mmerc", "torch", "numpy"}:
         assert len(re.findall(rf"^{re.escape(name)}  ", out, re.MULTILINE)) == 1, name
@@ -45,13 +45,13 @@ def test_table_names_every_part_once(done):
     assert f"commercial use forbidden: {forbidden}" in out
 
 
-def test_table_is_cut_nowhere(done):
+def test_table_is_not_truncated(done):
     words = " ".join(done("licences").out.split())
     assert "audEERING Research License Agreement no LICENSE of the package opensmile" in words
     assert re.search(r"fastapi \S+ needed by the extra serve MIT yes", words)
 
 
-def test_json_holds_what_the_table_does(done):
+def test_json_equals_the_table(done):
     outcome = done("licences", "--format", "json")
     parts = {entry["part"]: entry for entry in outcome.json["parts"]}
     assert set(parts) == {component.name for component in all_components()}
@@ -62,23 +62,23 @@ def test_json_holds_what_the_table_does(done):
     assert parts["torch"]["version"] == importlib.metadata.version("torch")
 
 
-def test_unknown_format_is_one_sentence(mmerc):
+def test_unknown_format_gives_a_one_sentence_error(mmerc):
     outcome = mmerc("licences", "--format", "xml")
     assert outcome.code == 2
     assert "xml" in outcome.sentence
 
 
-def test_refused_are_those_that_forbid_commerce():
+def test_non_commercial_components_are_refused():
     assert {component.name for component in noncommercial_components()} == REFUSED
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
-def test_parts_are_found_by_name(name):
+def test_components_are_found_by_name(name):
     assert find_component(name).name == name
     assert find_component(name).commercial == (name not in REFUSED)
 
 
-def test_stranger_is_refused_with_the_names():
+def test_unknown_component_error_lists_the_names():
     with pytest.raises(UsageError, match=r"'whisper-large'.*whisper-tiny\.en"):
         find_component("whisper-large")
 
@@ -101,14 +101,14 @@ def test_names_are_unique():
         ("av", "BSD-3-Clause"),
     ],
 )
-def test_installed_package_says_what_the_list_says(name, words):
+def test_installed_packages_match_the_list(name, words):
     if find_component(name).version is None:
         pytest.skip(f"{find_component(name).distribution} is not installed")
     assert words in files_of(find_component(name).distribution)
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "LICENSE-WEIGHTS"])
-def test_own_terms_are_where_the_list_says(name):
+def test_licence_files_exist_where_listed(name):
     assert name in {component.terms for component in _COMPONENTS}
     assert (ROOT / name).is_file()
 
@@ -124,7 +124,7 @@ def test_every_package_that_users_need_is_listed():
     assert "hypothesis" not in listed
 
 
-def test_missing_package_is_said_to_be_missing():
+def test_missing_package_is_reported():
     missing = _describe_package("mmerc-no-such-package", "serve")
     assert missing.version is None
     assert missing.licence == "not known: not installed"

@@ -12,7 +12,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("kind", "name"), KNOWN.items())
-def test_a_list_names_summary_and_package(mmerc, kind, name):
+def test_list_shows_names_summaries_and_packages(mmerc, kind, name):
     outcome = mmerc("list", kind, "--json")
     assert (outcome.code, outcome.err) == (0, "")
     entry = outcome.json[name]
@@ -21,7 +21,7 @@ def test_a_list_names_summary_and_package(mmerc, kind, name):
     assert name in mmerc("list", kind).out
 
 
-def test_an_unknown_kind_is_refused(mmerc):
+def test_unknown_kind_is_refused(mmerc):
     outcome = mmerc("list", "papers")
     assert outcome.code == 2
     assert "corpora" in outcome.sentence

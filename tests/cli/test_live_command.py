@@ -71,7 +71,7 @@ def sounddevice(monkeypatch):
     return install
 
 
-def test_a_file_as_fast_as_possible(mmerc, turn, tmp_path):
+def test_file_at_full_speed(mmerc, turn, tmp_path):
     """Its events as JSON Lines, and its analysis."""
     import wave
 
@@ -121,7 +121,7 @@ def test_silence_on_stdin(mmerc, stdin, tmp_path):
 
 
 @pytest.mark.parametrize("start", [b"RIFF\x24\0\0\0WAVEfmt ", b"\0\0\0\x20ftypisom", b"OggS"])
-def test_a_recording_on_stdin_is_not_taken_for_raw_sound(mmerc, stdin, start):
+def test_recording_on_stdin_is_not_read_as_raw_audio(mmerc, stdin, start):
     stdin(start + SILENCE)
     outcome = mmerc("live", "-", "--quiet")
     assert outcome.code == 1
@@ -130,7 +130,7 @@ def test_a_recording_on_stdin_is_not_taken_for_raw_sound(mmerc, stdin, start):
     )
 
 
-def test_the_microphone(mmerc, sounddevice):
+def test_microphone(mmerc, sounddevice):
     """Ctrl-C is how listening ends: no failure."""
     sounddevice(*[np.zeros(1600, np.int16).tobytes()] * 3)
     outcome = mmerc("live", "--microphone", "--format", "jsonl")
@@ -149,12 +149,12 @@ def test_no_microphone(mmerc, sounddevice, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [(), ("-", "--microphone")])
-def test_one_source(mmerc, arguments):
+def test_exactly_one_source_is_required(mmerc, arguments):
     outcome = mmerc("live", *arguments)
     assert outcome.code == 2 and "exactly one of them" in outcome.sentence
 
 
-def test_a_file_without_sound(mmerc, tmp_path):
+def test_file_without_audio(mmerc, tmp_path):
     path = tmp_path / "none.wav"
     outcome = mmerc("live", path, "--quiet")
     assert outcome.code == 1 and "no such file" in outcome.sentence

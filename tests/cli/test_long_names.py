@@ -17,7 +17,7 @@ def name_with(ending, letters):
 
 
 @pytest.mark.parametrize("letters", NAMES.values(), ids=NAMES)
-def test_a_transcript(mmerc, analysis_models, tmp_path, letters):
+def test_transcript(mmerc, analysis_models, tmp_path, letters):
     transcript = tmp_path / name_with(".txt", letters)
     transcript.write_text("Ann: I am so glad you came!\n")
     options = ("--model", analysis_models / "read", "--format", "jsonl")
@@ -47,7 +47,7 @@ def test_extraction(mmerc, tmp_path, letters):
     assert audio["vectors"] == 6
 
 
-def test_a_name_that_leaves_no_room_for_the_results_is_refused_before_the_work(analyze, tmp_path):
+def test_too_long_result_name_is_refused_before_the_work(analyze, tmp_path):
     outcome = analyze(tmp_path / name_with(".mp4", "a" * 255))
     assert outcome.code == 1
     assert "give the recording a shorter name" in outcome.sentence

@@ -24,7 +24,7 @@ def train(mmerc, trimodal_corpus, tmp_path):
     return call
 
 
-def test_it_trains_and_predicts_with_modalities_absent(train, done, write_manifest, tmp_path):
+def test_trains_and_predicts_with_absent_modalities(train, done, write_manifest, tmp_path):
     """A manifest without any audio, and not a face in the whole conversation."""
     assert train("training.modality_dropout=0.4").code == 0
     said = [
@@ -39,7 +39,7 @@ def test_it_trains_and_predicts_with_modalities_absent(train, done, write_manife
         assert value["context_effect"] is not None
 
 
-def test_vectors_of_a_3d_cnn_come_through_a_manifest(train):
+def test_vectors_of_a_3d_cnn_are_read_from_a_manifest(train):
     assert train("model.ablations=[-VisExtNet]").code == 0
 
 
@@ -65,7 +65,7 @@ def manifest_of(video):
 @pytest.mark.parametrize(
     ("video", "message"), [(1000, "-VisExtNet takes a 3D-CNN's"), (0, "no video vectors")]
 )
-def test_without_such_vectors_it_is_refused(train, done, write_manifest, tmp_path, video, message):
+def test_missing_vectors_are_refused(train, done, write_manifest, tmp_path, video, message):
     file = write_manifest(tmp_path / "m.jsonl", manifest_of(video))
     done("prepare", "manifest", file, "--out", tmp_path / "corpus")
     outcome = train("model.ablations=[-VisExtNet]", corpus=tmp_path / "corpus")
@@ -74,7 +74,7 @@ def test_without_such_vectors_it_is_refused(train, done, write_manifest, tmp_pat
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_a_number_that_is_none_is_refused(mmerc, write_manifest, tmp_path):
+def test_invalid_number_is_refused(mmerc, write_manifest, tmp_path):
     conversations = manifest_of(3)
     conversations[0]["utterances"][1]["features"]["video"][1] = float("nan")
     file = write_manifest(tmp_path / "m.jsonl", conversations)

@@ -15,7 +15,7 @@ def reproduce(mmerc, trimodal_corpus, tmp_path):
     return call
 
 
-def test_the_list_says_what_there_is(done):
+def test_list_shows_the_targets(done):
     lines = done("reproduce", "--list").out.splitlines()
     place = next(n for n, line in enumerate(lines) if line.startswith("df-erc-table2 "))
     assert lines[place].split(maxsplit=1)[1].strip() == "Ablation of DDM, CFM and CRM"
@@ -27,7 +27,7 @@ def test_the_list_says_what_there_is(done):
     assert list(actual["multiemo-table1"]["encoders"]) == ["iemocap"]
 
 
-def test_a_target_is_tried_quickly(reproduce, tmp_path):
+def test_quick_run_of_a_target(reproduce, tmp_path):
     outcome = reproduce("df-erc-table2", "--quick", "--row", "-CFM", "--json")
     assert outcome.code == 0, outcome.err
     predictions = outcome.json["df-erc-table2"]
@@ -57,7 +57,7 @@ def test_a_target_is_tried_quickly(reproduce, tmp_path):
         (["dq-former-table3", "--corpus", "CORPUS"], "not for trimodal"),
     ],
 )
-def test_calls_that_cannot_be_meant(mmerc, trimodal_corpus, tmp_path, arguments, named):
+def test_invalid_calls_are_refused(mmerc, trimodal_corpus, tmp_path, arguments, named):
     given = [trimodal_corpus if argument == "CORPUS" else argument for argument in arguments]
     outcome = mmerc("reproduce", *given, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, "")
@@ -65,7 +65,7 @@ def test_calls_that_cannot_be_meant(mmerc, trimodal_corpus, tmp_path, arguments,
     nothing_new(tmp_path, [])
 
 
-def test_a_corpus_that_is_not_there(mmerc, tmp_path):
+def test_missing_corpus(mmerc, tmp_path):
     arguments = ("--corpus", tmp_path / "none", "--out", tmp_path / "out")
     outcome = mmerc("reproduce", "df-erc-table2", *arguments)
     assert outcome.code == 1
@@ -73,7 +73,7 @@ def test_a_corpus_that_is_not_there(mmerc, tmp_path):
     nothing_new(tmp_path, [])
 
 
-def test_a_corpus_of_text_alone(mmerc, example_corpus, tmp_path):
+def test_text_only_corpus(mmerc, example_corpus, tmp_path):
     arguments = ("--corpus", example_corpus, "--out", tmp_path / "out")
     outcome = mmerc("reproduce", "df-erc-table2", *arguments)
     assert outcome.code == 1

@@ -131,7 +131,7 @@ def test_table_figure_and_data_are_written(first):
         assert len(list(csv.DictReader(file))) == 18  # the undisturbed run stands in every panel
 
 
-def test_predictions_are_those_of_the_disturbed_split(first, run):
+def test_predictions_come_from_the_disturbed_split(first, run):
     actual = list((first[0] / "predictions" / "own-run").rglob("*.parquet"))
     assert len(actual) == 32
     (undisturbed,) = (path for path in actual if path.match("seed-1/undisturbed-*"))
@@ -141,7 +141,7 @@ def test_predictions_are_those_of_the_disturbed_split(first, run):
     )
 
 
-def test_nothing_is_done_twice(first, again):
+def test_finished_work_is_not_repeated(first, again):
     before = kept(first[0])
     out, outcome = again()
     assert outcome.json["rows"] == first[1].json["rows"]
@@ -150,7 +150,7 @@ def test_nothing_is_done_twice(first, again):
     assert all(path.stat().st_mtime_ns in before.values() for path in out.rglob("*.parquet"))
 
 
-def test_only_what_is_missing_is_made(first, again, run, tmp_path):
+def test_only_missing_parts_are_computed(first, again, run, tmp_path):
     """A lost answer, and those of a second model, on the vectors that are there."""
     (lost,) = (tmp_path / "out" / "predictions").rglob("seed-1/video-frame-loss-50-percent-*")
     lost.unlink()
@@ -167,7 +167,7 @@ def test_only_what_is_missing_is_made(first, again, run, tmp_path):
     assert "<!-- model -->" in (out / "figures" / "robustness.svg").read_text()
 
 
-def test_without_media_two_lines_say_what_is_missing(done, run, corpus, tmp_path):
+def test_missing_media_are_reported_in_two_lines(done, run, corpus, tmp_path):
     outcome = done("robustness", run, "--corpus", corpus, "--out", tmp_path / "out", "--quiet")
     message = outcome.err.splitlines()
     assert [line.split(" is left out: ")[0] for line in message] == [
@@ -192,7 +192,9 @@ def test_one_modality_and_another_metric(done, run, corpus, tmp_path):
     assert rows[0]["mean"] == pytest.approx(sum(scores) / 2, 1e-4)
 
 
-def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corpus, tmp_path):
+def test_stored_text_vectors_exclude_word_disturbances(
+    done, trimodal_run, trimodal_corpus, tmp_path
+):
     arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out", "--media", tmp_path)
     outcome = done("robustness", trimodal_run, *arguments, "--json")
     assert {row["disturbance"] for row in outcome.json["rows"]} == {
@@ -220,7 +222,7 @@ def test_stored_text_vectors_cannot_lose_words(done, trimodal_run, trimodal_corp
         (["MODEL", "--corpus", "OTHER"], 1, "its labels are"),
     ],
 )
-def test_calls_that_cannot_be_done(
+def test_impossible_calls_are_refused(
     mmerc, run, corpus, trimodal_corpus, tmp_path, options, code, named
 ):
     (tmp_path / "empty").mkdir()
@@ -235,7 +237,7 @@ def test_calls_that_cannot_be_done(
     assert named in outcome.sentence
 
 
-def test_a_model_that_reads_nothing(done, mmerc, corpus, tmp_path):
+def test_model_without_inputs(done, mmerc, corpus, tmp_path):
     arguments = ("--recipe", "majority", "--corpus", corpus, "--seeds", 1, "--quiet")
     done("train", *arguments, "--out", tmp_path / "most", "--set", "training.epochs=1")
     outcome = mmerc("robustness", tmp_path / "most", "--corpus", corpus, "--out", tmp_path / "out")
@@ -243,7 +245,7 @@ def test_a_model_that_reads_nothing(done, mmerc, corpus, tmp_path):
     assert "reads no modality" in outcome.sentence
 
 
-def test_media_that_are_disturbed_already_are_not_disturbed_again(done, run, data, tmp_path):
+def test_already_disturbed_media_are_not_disturbed_again(done, run, data, tmp_path):
     """Noise of another strength in its place would make the sound cleaner."""
     corpus = tmp_path / "noisy"
     prepared = done("prepare", "composed", data, "--visible-noise", "--out", corpus)

@@ -84,7 +84,7 @@ def fill_eaf(path):
     return len(empty)
 
 
-def test_a_sample_is_blind_and_reproducible(mmerc, study, tmp_path):
+def test_sample_is_blind_and_reproducible(mmerc, study, tmp_path):
     first = mmerc("sample", study, "--utterances", 30, "--out", tmp_path / "a")
     assert first.code == 0, first.err
     assert "30 of 100 utterances to label" in first.out
@@ -130,7 +130,7 @@ def test_tables_and_elan_files_give_the_same_shares(mmerc, study, tmp_path):
     assert raters.json["people"]["percent"]["value"] == 100
 
 
-def test_uncertain_samples_say_that_they_are_no_basis_for_shares(mmerc, study, tmp_path):
+def test_uncertainty_samples_warn_against_use_for_shares(mmerc, study, tmp_path):
     drawn = mmerc("sample", study, "--utterances", 20, "--strategy", "uncertain", "--out",
                   tmp_path / "s")  # fmt: skip
     assert "WARNING" in drawn.err and "expected" not in drawn.out
@@ -153,7 +153,7 @@ def test_uncertain_samples_say_that_they_are_no_basis_for_shares(mmerc, study, t
     assert "least sure of" in agreement.err
 
 
-def test_a_stratified_sample_of_one_analysis(mmerc, study, tmp_path):
+def test_stratified_sample_of_one_analysis(mmerc, study, tmp_path):
     path = study / "recordings/talk-1/talk-1.jsonl"
     drawn = mmerc("sample", path, "--utterances", 14, "--strategy", "stratified", "--out",
                   tmp_path / "s", "--json")  # fmt: skip
@@ -188,7 +188,7 @@ def test_a_stratified_sample_of_one_analysis(mmerc, study, tmp_path):
     assert "'-1' is not the weight of an utterance; restore it" in bad.sentence
 
 
-def test_predictions_without_times_give_a_table_alone(mmerc, tmp_path):
+def test_predictions_without_times_give_only_a_table(mmerc, tmp_path):
     (tmp_path / "p.csv").write_text("conversation,id,label\n" + "".join(
         f"c,{i},{'joy' if i % 2 else 'calm'}\n" for i in range(9)))  # fmt: skip
     drawn = mmerc("sample", tmp_path / "p.csv", "--utterances", 9, "--out", tmp_path / "s")
@@ -206,7 +206,7 @@ def test_predictions_without_times_give_a_table_alone(mmerc, tmp_path):
         (("--by", "condition", "--strategy", "uncertain"), "--by is for random and stratified"),
     ],
 )
-def test_what_makes_no_sense_is_refused(mmerc, study, tmp_path, options, problem):
+def test_invalid_calls_are_refused(mmerc, study, tmp_path, options, problem):
     outcome = mmerc("sample", study, "--out", tmp_path / "s", *options)
     assert outcome.code in {1, 2}
     assert problem in outcome.sentence
@@ -224,7 +224,7 @@ def test_missing_predictions_are_refused(mmerc, tmp_path):
     assert "has no probabilities" in outcome.sentence
 
 
-def test_every_utterance_has_the_same_chance():
+def test_every_utterance_is_equally_likely():
     from mmerc.evaluation.label_sampling import draw_sample
 
     groups = np.array([0] * 3 + [1] * 17)

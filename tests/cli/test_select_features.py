@@ -16,7 +16,7 @@ def chosen(done, trimodal_corpus, tmp_path_factory):
     return done("select-features", *call, "--json").json, out
 
 
-def test_the_chosen_columns_stand_in_the_new_corpus(chosen, trimodal_corpus):
+def test_new_corpus_has_the_chosen_columns(chosen, trimodal_corpus):
     message, out = chosen
     before, after = PreparedCorpus.load(trimodal_corpus), PreparedCorpus.load(out)
     selection = json.loads((out / "audio-selection.json").read_text())
@@ -32,7 +32,7 @@ def test_the_chosen_columns_stand_in_the_new_corpus(chosen, trimodal_corpus):
             assert np.array_equal(rows[key].vector, row.vector[selection["indices"]])
 
 
-def test_only_training_utterances_chose(chosen):
+def test_only_training_utterances_are_used(chosen):
     message, out = chosen
     corpus = PreparedCorpus.load(out)
     saw = {key for key, row in corpus.features["audio"].rows.items() if row.saw_label}
@@ -41,7 +41,7 @@ def test_only_training_utterances_chose(chosen):
     assert {conversation for conversation, _ in saw} <= {c.id for c in corpus.splits["train"]}
 
 
-def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus, tmp_path):
+def test_earlier_selection_can_be_reused(done, mmerc, chosen, trimodal_corpus, tmp_path):
     selection = chosen[1] / "audio-selection.json"
     call = ("--corpus", trimodal_corpus, "--selection", selection)
     message = done("select-features", *call, "--out", tmp_path / "again")
@@ -61,7 +61,7 @@ def test_a_choice_made_before_is_taken_over(done, mmerc, chosen, trimodal_corpus
         (("--selection", "nowhere.json"), "nowhere.json"),
     ],
 )
-def test_what_cannot_be_chosen_is_told(mmerc, trimodal_corpus, tmp_path, options, message):
+def test_impossible_selection_is_refused(mmerc, trimodal_corpus, tmp_path, options, message):
     out = tmp_path / "corpus"
     outcome = mmerc("select-features", "--corpus", trimodal_corpus, "--out", out, *options)
     assert outcome.code == 1
@@ -69,7 +69,7 @@ def test_what_cannot_be_chosen_is_told(mmerc, trimodal_corpus, tmp_path, options
     nothing_new(tmp_path, [])
 
 
-def test_a_corpus_without_the_vectors_is_told(mmerc, example_corpus, tmp_path):
+def test_corpus_without_the_vectors_is_refused(mmerc, example_corpus, tmp_path):
     call = ("--corpus", example_corpus, "--out", tmp_path / "corpus")
     outcome = mmerc("select-features", *call)
     assert outcome.code == 2

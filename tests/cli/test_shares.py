@@ -42,7 +42,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_shares_of_all_forms_of_predictions_are_equal(mmerc, files):
+def test_shares_are_equal_for_all_prediction_formats(mmerc, files):
     answers = [
         mmerc("shares", files / name, "--labels", files / "sample.csv", "--format", "json")
         for name in ("p.jsonl", "study", "study/utterances.parquet", "talks")
@@ -55,7 +55,7 @@ def test_shares_of_all_forms_of_predictions_are_equal(mmerc, files):
     assert "random sample" in answers[0].err
 
 
-def test_groups_and_the_table(mmerc, files):
+def test_groups_and_table(mmerc, files):
     outcome = mmerc("shares", files / "study", "--labels", files / "sample.csv",
                     "--by", "speaker,condition", "--format", "csv")  # fmt: skip
     assert outcome.code == 0, outcome.err
@@ -77,14 +77,14 @@ def test_groups_and_the_table(mmerc, files):
         ("conversation,id,label\nc0,1,calm\n", ("--by", "mood"), "--by 'mood' is not a column"),
     ],
 )
-def test_what_makes_no_sense_is_refused(mmerc, files, sample, options, problem):
+def test_invalid_calls_are_refused(mmerc, files, sample, options, problem):
     (files / "s.csv").write_text(sample)
     outcome = mmerc("shares", files / "p.jsonl", "--labels", files / "s.csv", *options)
     assert outcome.code in {1, 2}
     assert problem in outcome.sentence
 
 
-def test_predictions_that_cannot_be_used_are_refused(mmerc, files):
+def test_unusable_predictions_are_refused(mmerc, files):
     text = (files / "p.jsonl").read_text()
     (files / "twice.jsonl").write_text(text + text.splitlines()[0] + "\n")
     (files / "none.csv").write_text("id,mood\n1,calm\n")

@@ -39,7 +39,7 @@ def tables(out):
     return {path.name: path.read_bytes() for path in files}
 
 
-def test_a_folder_with_bad_recordings_is_analysed_once(analyze, folder, talk, tmp_path):
+def test_folder_with_bad_recordings_is_analysed_once(analyze, folder, talk, tmp_path):
     out = tmp_path / "out"
     for name in ("scene.mp4", "scene.srt"):
         shutil.copy(talk / name, folder)
@@ -92,7 +92,7 @@ def test_a_folder_with_bad_recordings_is_analysed_once(analyze, folder, talk, tm
     assert rows(out / "utterances.csv")[0]["text"] == "You came!"
 
 
-def test_every_column_is_in_the_codebook_and_alike_in_both_files(analyze, folder, tmp_path):
+def test_codebook_covers_every_column_and_both_files_agree(analyze, folder, tmp_path):
     (folder / "a.txt").write_text(ANN)
     (folder / "b.txt").write_text(ANN)
     (folder / "study.yaml").write_text(
@@ -120,7 +120,7 @@ def test_every_column_is_in_the_codebook_and_alike_in_both_files(analyze, folder
     assert probabilities.sum(axis=1).tolist() == pytest.approx([1.0] * 6, abs=1e-4)
 
 
-def test_excluded_parts_are_nowhere_and_speakers_are_participants(analyze, folder, tmp_path):
+def test_excluded_parts_are_missing_and_speakers_become_participants(analyze, folder, tmp_path):
     (folder / "a.txt").write_text(TIMED)
     (folder / "b.txt").write_text(TIMED)
     (folder / "study.yaml").write_text(
@@ -188,7 +188,7 @@ CONTRADICTIONS = {
 
 
 @pytest.mark.parametrize("case", CONTRADICTIONS)
-def test_a_study_file_that_contradicts_itself(mmerc, folder, tmp_path, case):
+def test_contradictory_study_file(mmerc, folder, tmp_path, case):
     for name in ("a.txt", "b.txt"):
         (folder / name).write_text(ANN)
     (tmp_path / "private.txt").write_text(ANN)
@@ -204,7 +204,7 @@ def test_a_study_file_that_contradicts_itself(mmerc, folder, tmp_path, case):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_study_needs_a_folder_of_its_own(mmerc, folder, tmp_path):
+def test_study_needs_its_own_folder(mmerc, folder, tmp_path):
     (folder / "a.txt").write_text(ANN)
     (folder / "b.txt").write_text(ANN)
     assert "--out" in mmerc("analyze", folder).sentence
@@ -218,7 +218,7 @@ def test_a_study_needs_a_folder_of_its_own(mmerc, folder, tmp_path):
     assert "contains no recording" in outcome.sentence
 
 
-def test_study_init_writes_a_file_that_is_read_and_never_replaces_it(mmerc, analyze, folder):
+def test_study_init_writes_a_readable_file_and_never_replaces_it(mmerc, analyze, folder):
     (folder / "one").mkdir()
     for path in (folder / "talk.txt", folder / "one/talk.txt", folder / "o'no.txt"):
         path.write_text(ANN)
@@ -235,7 +235,7 @@ def test_study_init_writes_a_file_that_is_read_and_never_replaces_it(mmerc, anal
     assert "no recording" in mmerc("study", "init", folder / "study/recordings/o'no").sentence
 
 
-def test_sigkill_loses_no_finished_recording(analyze, program, analysis_models, folder, tmp_path):
+def test_sigkill_keeps_finished_recordings(analyze, program, analysis_models, folder, tmp_path):
     for number in range(10):
         (folder / f"t{number:02}.txt").write_text(ANN * (1 + number))
     model = ("--model", analysis_models / "read", "--workers", "1", "--quiet")
@@ -260,7 +260,7 @@ def test_sigkill_loses_no_finished_recording(analyze, program, analysis_models, 
     assert tables(out) == tables(undisturbed)
 
 
-def test_watch_analyses_what_is_complete(mmerc, analysis_models, folder, tmp_path):
+def test_watch_analyses_complete_files_only(mmerc, analysis_models, folder, tmp_path):
     (folder / "first.txt").write_text(ANN)
     (folder / "growing.txt").write_text("Ann: You")
     ended = threading.Event()
@@ -284,7 +284,7 @@ def test_watch_analyses_what_is_complete(mmerc, analysis_models, folder, tmp_pat
     assert frame["recording"].value_counts().to_dict() == {"first": 3, "growing": 9}
 
 
-def test_ctrl_c_ends_a_watch(program, analysis_models, folder, tmp_path):
+def test_ctrl_c_stops_watching(program, analysis_models, folder, tmp_path):
     (folder / "a.txt").write_text(ANN)
     out, printed = tmp_path / "out", tmp_path / "printed"
     model = ("--model", analysis_models / "read", "--workers", "1", "--interval", "0.5")
@@ -301,7 +301,7 @@ def test_ctrl_c_ends_a_watch(program, analysis_models, folder, tmp_path):
     assert printed.read_text().splitlines()[0] == "1 recordings: 1 analysed, 0 unchanged, 0 failed"
 
 
-def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_path):
+def test_full_disk_keeps_finished_results(analyze, folder, disk, leave, tmp_path):
     for number in range(3):
         (folder / f"t{number}.txt").write_text(ANN)
     leave(250_000)
@@ -316,7 +316,7 @@ def test_a_full_disk_keeps_what_is_finished(analyze, folder, disk, leave, tmp_pa
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in finished.items())
 
 
-def test_example_films_are_matched_with_their_subtitles_by_name(mmerc, tmp_path):
+def test_example_videos_are_matched_with_subtitles_by_name(mmerc, tmp_path):
     from mmerc.studies.study_plan import plan_files
 
     plan = plan_files([EXAMPLES / "phone-call.mp4", EXAMPLES / "photograph.mp4"])

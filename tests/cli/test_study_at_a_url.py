@@ -42,7 +42,7 @@ def tables(out):
     return {path.name: path.read_bytes() for path in out.glob("*.[cp]*")}
 
 
-def test_a_study_on_a_server_has_the_same_tables(analyze, folder, cache, ftp, tmp_path):
+def test_study_on_a_server_has_equal_tables(analyze, folder, cache, ftp, tmp_path):
     here = tmp_path / "here"
     assert analyze(folder, "--out", here).code == 0
     source, target = f"{ftp}/in", f"{ftp}/out"
@@ -68,7 +68,7 @@ def test_a_study_on_a_server_has_the_same_tables(analyze, folder, cache, ftp, tm
     assert outcome.sentence.endswith("/in: contains other files; choose another --out.")
 
 
-def test_files_of_this_machine_and_results_at_a_url(analyze, folder, tmp_path):
+def test_local_files_with_results_at_a_url(analyze, folder, tmp_path):
     (folder / "study.yaml").unlink()
     (folder / "scene.mp4").unlink()
     out = tmp_path / "out"
@@ -80,7 +80,7 @@ def test_files_of_this_machine_and_results_at_a_url(analyze, folder, tmp_path):
     assert outcome.out.startswith("1 recordings: 1 analysed"), outcome.err
 
 
-def test_a_server_that_disappears(analyze, folder, tmp_path):
+def test_disappearing_server(analyze, folder, tmp_path):
     (folder / "study.yaml").unlink()
     gone = threading.Event()
 
@@ -123,7 +123,7 @@ def test_a_server_that_disappears(analyze, folder, tmp_path):
         ("file:///nowhere/at/all", "contains no recording; check the address"),
     ],
 )
-def test_urls_that_lead_nowhere(mmerc, tmp_path, url, problem):
+def test_unreachable_urls(mmerc, tmp_path, url, problem):
     sentence = mmerc("analyze", url, "--out", tmp_path / "out").sentence
     assert problem in sentence
     assert "secret" not in sentence

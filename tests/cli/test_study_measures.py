@@ -50,7 +50,7 @@ def test_measures_are_written_and_printed(mmerc, study):
     assert float(rows["inertia above chance", "", "steady"]["effect"]) > 0
 
 
-def test_the_same_command_gives_the_same_file_and_another_seed_another(mmerc, study):
+def test_output_depends_on_the_seed_only(mmerc, study):
     files = []
     for seed in (0, 0, 1):
         assert mmerc("study", "measures", study, "--shuffles", 199, "--seed", seed).code == 0
@@ -68,7 +68,7 @@ def test_too_few_shuffles_are_noted_and_json_is_printed(mmerc, study):
     }  # fmt: skip
 
 
-def test_a_report_is_written(mmerc, study):
+def test_report_is_written(mmerc, study):
     outcome = mmerc("study", "report", study)
     assert (outcome.code, outcome.out) == (0, f"{study / 'report.html'}\n")
     page = (study / "report.html").read_text(encoding="utf-8")
@@ -77,7 +77,7 @@ def test_a_report_is_written(mmerc, study):
 
 
 @pytest.mark.parametrize("command", ["measures", "report"])
-def test_a_folder_without_a_study_is_one_plain_sentence(mmerc, tmp_path, command):
+def test_folder_without_a_study_gives_a_one_sentence_error(mmerc, tmp_path, command):
     outcome = mmerc("study", command, tmp_path)
     assert outcome.code == 1
     path = tmp_path / "utterances.parquet"
@@ -85,7 +85,7 @@ def test_a_folder_without_a_study_is_one_plain_sentence(mmerc, tmp_path, command
     assert outcome.err == f"mmerc: {path}: no such file; {fix}.\n"
 
 
-def test_an_unknown_column_is_one_plain_sentence(mmerc, study):
+def test_unknown_column_gives_a_one_sentence_error(mmerc, study):
     outcome = mmerc("study", "measures", study, "--by", "mood")
     assert outcome.code == 2
     assert outcome.err == "mmerc: --by 'mood': the study has no such column in study.yaml.\n"

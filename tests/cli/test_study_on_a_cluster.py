@@ -68,7 +68,7 @@ def kill_a_node(cluster):
     return node.node_id
 
 
-def test_what_runs_on_a_node_that_dies_runs_again_and_nothing_else(cluster, tmp_path):
+def test_only_work_of_a_dead_node_is_repeated(cluster, tmp_path):
     folder = str(tmp_path)
 
     def prepare():
@@ -100,7 +100,7 @@ def test_what_runs_on_a_node_that_dies_runs_again_and_nothing_else(cluster, tmp_
     assert sorted(starts.pop(str(number)) for number in range(8)) == [1] * 7 + [2]
 
 
-def test_a_node_dies_in_the_middle_of_a_study(cluster, mmerc, folder, expected, models, tmp_path):
+def test_study_survives_a_dying_node(cluster, mmerc, folder, expected, models, tmp_path):
     out = tmp_path / "out"
     arguments = ("analyze", folder, "--out", out, "--model", models / "read", "--engine", "ray")
 

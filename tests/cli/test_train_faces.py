@@ -16,7 +16,7 @@ def trained(done, tmp_path_factory):
     return done("train-faces", faces, "--out", place / "out", *QUICK), faces, place / "out"
 
 
-def test_a_training_leaves_weights_and_says_how_good_they_are(trained):
+def test_training_writes_weights_and_prints_scores(trained):
     outcome, _, out = trained
     assert (out / "weights.safetensors").stat().st_size < 3_000_000
     result = json.loads((out / "result.json").read_text())
@@ -26,7 +26,7 @@ def test_a_training_leaves_weights_and_says_how_good_they_are(trained):
     assert "epoch 1/1" in outcome.err
 
 
-def test_a_finished_training_is_told_again_not_done_again(mmerc, trained):
+def test_finished_training_is_reported_not_repeated(mmerc, trained):
     _, faces, out = trained
     before = (out / "weights.safetensors").stat().st_mtime_ns
     again = mmerc("train-faces", faces, "--out", out, *QUICK, "--json", "--quiet")
@@ -44,7 +44,7 @@ def test_a_finished_training_is_told_again_not_done_again(mmerc, trained):
         (("--set", "epochs"), "--set 'epochs' is not of the form"),
     ],
 )
-def test_settings_that_cannot_be_are_told(mmerc, trained, tmp_path, changes, message):
+def test_invalid_settings_are_refused(mmerc, trained, tmp_path, changes, message):
     outcome = mmerc("train-faces", trained[1], "--out", tmp_path / "new", *changes)
     assert outcome.code == 2
     assert message in outcome.sentence

@@ -37,7 +37,7 @@ def label_map(tmp_path):
     return tmp_path / "map.yaml"
 
 
-def test_every_subset_on_every_corpus(
+def test_every_modality_subset_on_every_corpus(
     done, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
     outcome = done(
@@ -61,7 +61,7 @@ def test_every_subset_on_every_corpus(
     assert "prior known" in (tmp_path / "out/transfer.md").read_text()
 
 
-def test_scores_are_those_of_evaluate(done, trimodal_run, trimodal_corpus, tmp_path):
+def test_scores_equal_evaluate(done, trimodal_run, trimodal_corpus, tmp_path):
     """Same labels: weighted F1 with all modalities is what `mmerc evaluate` says."""
     arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out", "--json")
     (corpus,) = done("transfer", trimodal_run, *arguments).json["corpora"].values()
@@ -76,14 +76,14 @@ def test_scores_are_those_of_evaluate(done, trimodal_run, trimodal_corpus, tmp_p
         assert sum(label[key] for label in corpus["labels"]) == pytest.approx(100)
 
 
-def test_a_table_is_printed(done, trimodal_run, trimodal_corpus, tmp_path):
+def test_table_is_printed(done, trimodal_run, trimodal_corpus, tmp_path):
     out = done("transfer", trimodal_run, "--corpus", trimodal_corpus, "--out", tmp_path / "out").out
     rows = [re.split(r"  +", line) for line in out.splitlines() if line.startswith("trimodal ")]
     assert [row[1] for row in rows] == [subset.replace("+", " + ") for subset in SUBSETS]
     assert f"tables in {tmp_path / 'out/transfer.md'}" in out
 
 
-def test_wrong_calls_get_one_sentence(
+def test_invalid_calls_give_one_sentence_errors(
     mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
     out = ("--out", tmp_path / "out")
@@ -106,7 +106,7 @@ def _rows(card, corpus):
     return [line for line in card.splitlines() if line.startswith(f"| {corpus} |")]
 
 
-def test_the_scores_go_on_the_models_card(
+def test_scores_are_added_to_the_model_card(
     done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
     folder = tmp_path / "packaged"
@@ -148,7 +148,7 @@ def test_the_scores_go_on_the_models_card(
     assert "no model folder with a card" in refused.sentence
 
 
-def test_a_later_call_replaces_only_its_own_corpus(
+def test_later_call_replaces_only_its_corpus(
     done, mmerc, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
 ):
     folder = tmp_path / "packaged"

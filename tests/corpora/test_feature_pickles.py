@@ -106,12 +106,12 @@ def test_code_is_refused_and_never_run(write, tmp_path, protocol):
 
 
 @pytest.mark.parametrize("call", [eval, exec, getattr, __import__, np.load, open])
-def test_no_other_global_is_admitted(write, call):
+def test_no_other_global_is_allowed(write, call):
     with pytest.raises(InputError, match="the file carries code"):
         _read_feature_pickle(write([*iemocap()[:8], Malicious(call, "1")]), labels="iemocap")
 
 
-def test_dotted_names_do_not_reach_further(tmp_path):
+def test_dotted_names_are_refused(tmp_path):
     stolen = b"\x80\x04\x8c\x05numpy\x8c\x0fndarray.__new__\x93."
     (tmp_path / "features.pkl").write_bytes(stolen)
     with pytest.raises(InputError, match=r"carries code \(numpy\.ndarray\.__new__\)"):
@@ -119,7 +119,7 @@ def test_dotted_names_do_not_reach_further(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
-def test_a_cut_pickle(write, share):
+def test_truncated_pickle_is_refused(write, share):
     file = write(iemocap())
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
@@ -128,7 +128,7 @@ def test_a_cut_pickle(write, share):
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_pickle_damaged_by_line_end_conversion_is_called_that(write, protocol):
+def test_pickle_damaged_by_line_end_conversion_is_recognised(write, protocol):
     file = write(iemocap(), protocol)
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     with pytest.raises(InputError, match=r"line ends \(CRLF\); .* binary mode") as caught:
@@ -169,12 +169,12 @@ def spoiled(position, name, value):
         ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': occurs twice, in"),
     ],
 )
-def test_a_bad_tuple_is_told(write, items, message):
+def test_bad_tuple_is_refused(write, items, message):
     with pytest.raises(InputError, match=message) as caught:
         _read_feature_pickle(write(items), labels="iemocap")
     assert "features.pkl" in str(caught.value)
 
 
-def test_a_missing_pickle(tmp_path):
+def test_missing_pickle_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         _read_feature_pickle(tmp_path / "none.pkl", labels="meld")

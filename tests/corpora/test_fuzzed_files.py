@@ -58,7 +58,7 @@ def texts_of(conversations):
 
 @EASY
 @given(tables(), st.sampled_from(["utf-8", "utf-8-sig"]), st.booleans())
-def test_a_whole_table_comes_back_as_it_was(rows, encoding, windows):
+def test_complete_table_is_read_unchanged(rows, encoding, windows):
     content = to_csv(rows).encode(encoding)
     raw = read_table(content.replace(b"\n", b"\r\n") if windows else content)
     assert texts_of(raw.splits["train"]) == [row[1] for row in rows]
@@ -66,7 +66,7 @@ def test_a_whole_table_comes_back_as_it_was(rows, encoding, windows):
 
 @EASY
 @given(tables(), st.data())
-def test_a_damaged_table_is_refused_or_read_whole(rows, data):
+def test_damaged_table_is_refused_or_read_completely(rows, data):
     content = to_csv(rows).encode()
     for _ in range(data.draw(st.integers(1, 3))):
         position = data.draw(st.integers(len(HEADER), len(content) - 1))
@@ -112,7 +112,7 @@ def named(conversations):
 
 @EASY
 @given(MANIFEST, st.data())
-def test_a_damaged_manifest_is_refused_or_read_whole(conversations, data):
+def test_damaged_manifest_is_refused_or_read_completely(conversations, data):
     lines = named(conversations)
     lines[0]["utterances"][0]["label"], lines[0]["utterances"][1]["label"] = "calm", "cross"
     whole = copy.deepcopy(lines)

@@ -60,7 +60,7 @@ def counted(texts):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(talks(), st.sampled_from(sorted(FORMS)), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_a_whole_transcript_comes_back_as_it_was_said(talk, form, ends, mark):
+def test_complete_transcript_is_read_unchanged(talk, form, ends, mark):
     transcript = read([FORMS[form](*speech) for speech in talk], ends=ends, mark=mark)
     (conversation,) = transcript
     assert [(u.speaker, u.text) for u in conversation.utterances] == [
@@ -93,7 +93,7 @@ DAMAGES = {
     st.booleans(),
     st.lists(st.tuples(st.integers(0, 4), st.sampled_from(sorted(DAMAGES))), max_size=3),
 )
-def test_damage_is_refused_or_every_word_comes_through(talk, forms, mixed, damages):
+def test_damaged_file_is_refused_or_keeps_every_word(talk, forms, mixed, damages):
     forms = forms if mixed else forms[:1] * 5
     lines = [FORMS[form](*speech) for form, speech in zip(forms, talk, strict=False)]
     for position, damage in damages:

@@ -42,12 +42,12 @@ def test_every_comment_is_a_conversation(tmp_path, round_trip):
         ({"names": NAMES + "\nlove"}, r"labels\.txt.*unknown emotion 'love'"),
     ],
 )
-def test_a_damaged_file_is_refused(tmp_path, change, message):
+def test_damaged_file_is_refused(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         GoEmotionsReader().read(write_goemotions(tmp_path, **change))
 
 
-def test_the_real_files_are_read(shared_data):
+def test_real_files_are_read(shared_data):
     raw = GoEmotionsReader().read(shared_data / "goemotions")
     assert {split: len(items) for split, items in raw.splits.items()} == {
         "train": 43_410,

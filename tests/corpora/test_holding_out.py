@@ -13,7 +13,7 @@ def conversations(count):
 
 
 @given(st.integers(2, 40), st.integers(0, 99), st.floats(0.01, 0.99))
-def test_every_conversation_lands_on_one_side(count, seed, share):
+def test_every_conversation_is_on_one_side(count, seed, share):
     given_ones = conversations(count)
     train, valid = hold_out(given_ones, seed=seed, share=share)
     assert train
@@ -30,7 +30,7 @@ def test_one_conversation_cannot_be_split():
 
 
 @given(st.integers(3, 200), st.integers(0, 99))
-def test_eight_to_one_to_one(count, seed):
+def test_eight_one_one_split(count, seed):
     names = [item.id for item in conversations(count)]
     actual = split_by_ratio(names, seed=seed)
     assert sorted(name for part in actual.values() for name in part) == sorted(names)
@@ -40,12 +40,12 @@ def test_eight_to_one_to_one(count, seed):
         assert abs(len(actual[part]) - share * count) < 2
 
 
-def test_as_many_conversations_as_dq_former_counts():
+def test_conversation_count_equals_dq_former():
     actual = split_by_ratio([item.id for item in conversations(151)], seed=4)
     assert [len(actual[part]) for part in ("train", "valid", "test")] == [121, 14, 16]
 
 
-def test_the_split_is_the_same_everywhere_and_always():
+def test_split_is_reproducible():
     names = ("Ses01F_impro01", "Ses02M_impro03", "Ses04F_script02_1", "Ses05M_script01_1b")
     assert split_by_ratio(names, seed=0) == {
         "train": {"Ses01F_impro01", "Ses02M_impro03"},

@@ -92,7 +92,7 @@ def everything(raw):
     return {item.id: item for split in raw.splits.values() for item in split}
 
 
-def test_a_dialog_is_a_conversation_by_start(whole_release, round_trip):
+def test_dialogs_are_conversations_sorted_by_start(whole_release, round_trip):
     raw = _read_iemocap(whole_release)
     assert sorted(everything(raw)) == sorted(EVERY)
     actual = everything(raw)["Ses01F_impro01"].utterances
@@ -127,7 +127,7 @@ def test_label_sets(whole_release, classes, labels):
     assert bool(raw.published) == (classes == "6")
 
 
-def test_what_is_left_out_is_told(whole_release):
+def test_omissions_are_reported(whole_release):
     notes = " ".join(_read_iemocap(whole_release).remarks)
     assert "left out: 20 rated xxx, 20 without a transcript." in notes
     notes = " ".join(_read_iemocap(whole_release, classes="4-unmerged").remarks)
@@ -143,7 +143,7 @@ def test_what_is_left_out_is_told(whole_release):
         ("Ses04M_script01_1b", "M000", "left"),
     ],
 )
-def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half):
+def test_actor_with_markers_is_on_the_left(whole_release, dialog, name, half):
     (actual,) = (
         item
         for item in everything(_read_iemocap(whole_release))[dialog].utterances
@@ -158,7 +158,7 @@ def test_the_actor_with_the_markers_sits_left(whole_release, dialog, name, half)
     assert (whole_release / film).is_file()
 
 
-def test_missing_media_are_told(release):
+def test_missing_media_are_reported(release):
     (release / "Session1/dialog/avi/DivX/Ses01F_impro01.avi").unlink()
     for name in ("F000", "M000"):
         (release / f"Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_{name}.wav").unlink()
@@ -175,7 +175,7 @@ def test_missing_media_are_told(release):
     assert any("No film for 5 of 100" in note for note in raw.remarks)
 
 
-def test_a_release_without_media_needs_no_remark(annotations):
+def test_release_without_media_needs_no_remark(annotations):
     raw = _read_iemocap(annotations)
     assert {item.media for dialog in everything(raw).values() for item in dialog.utterances} == {
         None
@@ -206,7 +206,7 @@ def test_split_by_ratio(whole_release):
     assert sum(utterances for utterances, _ in raw.published.values()) == 7380
 
 
-def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotations, round_trip):
+def test_ratio_is_over_all_dialogs_for_any_emotions(annotations, round_trip):
     splits = []
     for classes in ("6", "4", "4-unmerged"):
         prepared = round_trip(_read_iemocap(annotations, classes=classes, split="ratio"))
@@ -224,14 +224,14 @@ def test_the_ratio_is_that_of_all_dialogs_whichever_emotions_are_kept(annotation
     assert rest == splits[0] | {"test": splits[0]["test"][1:]}
 
 
-def test_the_terms_are_known_under_every_name():
+def test_licence_terms_are_known_under_every_name():
     assert len(_CORPUS_NAMES) == 6
     assert all(reader_of_corpus(name, None).terms.startswith("IEMOCAP") for name in _CORPUS_NAMES)
 
 
 @pytest.mark.parametrize("classes", ["6", "4", "4-unmerged"])
 @pytest.mark.parametrize("split", ["session", "ratio"])
-def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, classes, split):
+def test_audio_and_video_are_found_for_any_emotions(whole_release, tmp_path, classes, split):
     raw = _read_iemocap(whole_release, classes=classes, split=split)
     out = tmp_path / "prepared"
     corpus = prepare_corpus("iemocap", whole_release, out, classes=classes, split=split)
@@ -246,7 +246,7 @@ def test_sound_and_film_are_found_whatever_is_kept(whole_release, tmp_path, clas
 
 
 @pytest.mark.parametrize("split", ["session", "ratio"])
-def test_the_seed_decides(whole_release, split):
+def test_result_depends_on_the_seed(whole_release, split):
     def held_out(seed):
         raw = _read_iemocap(whole_release, split=split, seed=seed)
         return frozenset(item.id for item in raw.splits["valid"])
@@ -280,7 +280,7 @@ def test_the_seed_decides(whole_release, split):
         ),
     ],
 )
-def test_a_bad_line_is_told_with_its_file(annotations, kind, old, new, message):
+def test_bad_line_is_reported_with_its_file(annotations, kind, old, new, message):
     file = annotations / "Session1/dialog" / kind / "Ses01F_impro01.txt"
     content = file.read_text()
     assert old in content
@@ -296,14 +296,14 @@ def test_each_dialog_has_both_files(annotations, kind):
         _read_iemocap(annotations)
 
 
-def test_an_evaluation_without_ratings(annotations):
+def test_evaluation_without_ratings(annotations):
     (annotations / "Session3/dialog/EmoEvaluation/Ses03M_impro01.txt").write_text("% nothing\n")
     with pytest.raises(InputError, match="it contains no rated utterance"):
         _read_iemocap(annotations)
 
 
 @pytest.mark.parametrize("name", ["Ses01F_impro01", "Ses04", "Ses04F_a b"])
-def test_a_dialog_in_the_wrong_folder(annotations, name):
+def test_dialog_in_the_wrong_folder(annotations, name):
     for kind in ("transcriptions", "EmoEvaluation"):
         folder = annotations / "Session4/dialog" / kind
         (folder / "Ses04F_impro01.txt").rename(folder / f"{name}.txt")
@@ -311,13 +311,13 @@ def test_a_dialog_in_the_wrong_folder(annotations, name):
         _read_iemocap(annotations)
 
 
-def test_a_session_that_is_not_there(annotations):
+def test_missing_session(annotations):
     shutil.rmtree(annotations / "Session4")
     with pytest.raises(InputError, match=r"Session4.dialog: it contains no annotation; give the"):
         _read_iemocap(annotations)
 
 
-def test_the_command(whole_release, tmp_path):
+def test_prepare_command(whole_release, tmp_path):
     def call(out, *options):
         arguments = ["prepare", "iemocap", whole_release, "--out", tmp_path / out, *options]
         outcome = CliRunner().invoke(app, list(map(str, arguments)))
@@ -335,7 +335,7 @@ def test_the_command(whole_release, tmp_path):
 
 
 @pytest.mark.parametrize("media", ["a.wav#film=b.avi", "a#b", "#film=&half=left", "a#half=left"])
-def test_a_media_string_of_another_corpus(media):
+def test_media_string_of_another_corpus(media):
     with pytest.raises(InputError, match="is not SOUND#film=FILM&half=left"):
         _parse_media(media)
 
@@ -345,6 +345,6 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#&\n"), min_siz
 
 @settings(deadline=None)
 @given(sound=NAMES | st.none(), film=NAMES | st.none(), half=st.sampled_from(["left", "right"]))
-def test_media_come_apart_as_they_were_put_together(sound, film, half):
+def test_media_string_round_trip(sound, film, half):
     media = (sound or "") + (f"#film={film}&half={half}" if film else "")
     assert _parse_media(media) == _MediaSources(sound=sound, film=film, half=half if film else None)

@@ -123,7 +123,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_line_is_told_with_its_place(tmp_path, case):
+def test_bad_line_is_reported_with_its_position(tmp_path, case):
     line, message = BAD[case]
     with pytest.raises(InputError, match=message) as caught:
         read_manifest(write(tmp_path, conversation(), line), labels=LABELS)
@@ -131,7 +131,7 @@ def test_a_bad_line_is_told_with_its_place(tmp_path, case):
     assert "\n" not in str(caught.value)
 
 
-def test_widths_that_differ_name_both_utterances(tmp_path):
+def test_differing_widths_name_both_utterances(tmp_path):
     first = conversation("c1", utterance("1", features={"audio": [1.0, 2.0]}))
     other = conversation("c2", utterance("5", features={"audio": [1.0]}))
     message = (
@@ -142,17 +142,17 @@ def test_widths_that_differ_name_both_utterances(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"])
-def test_an_empty_manifest(tmp_path, content):
+def test_empty_manifest_is_refused(tmp_path, content):
     with pytest.raises(InputError, match="it contains no conversation"):
         read_manifest(write(tmp_path, content))
 
 
-def test_a_manifest_of_one_label_alone(tmp_path):
+def test_manifest_with_a_single_label(tmp_path):
     with pytest.raises(InputError, match=r"corpus\.jsonl, label set 'custom': .* two or more"):
         read_manifest(write(tmp_path, conversation("c1", utterance())))
 
 
-def test_prediction_needs_neither_split_nor_speaker_nor_label(tmp_path):
+def test_prediction_needs_no_split_speaker_or_label(tmp_path):
     bare = {"id": "c", "utterances": [{"id": "1", "text": "hm"}]}
     file = write(tmp_path, bare)
     (actual,) = read_unlabelled_manifest(file).conversations
@@ -182,7 +182,7 @@ def test_overlapping_speech_is_kept_or_sorted(tmp_path, round_trip, order, ids, 
     assert "".join(item.id for item in loaded.utterances) == ids
 
 
-def test_media_start_survives_and_older_corpora_stay_the_same(tmp_path, round_trip):
+def test_media_start_is_kept_and_older_corpora_are_unchanged(tmp_path, round_trip):
     timed = utterance("1", start=5, end=9, media="a.wav", media_start=4.5, label="cross")
     (loaded,) = round_trip(
         read_manifest(write(tmp_path, conversation("c1", timed, utterance("2"))))
@@ -233,7 +233,7 @@ CONVERSATIONS = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(CONVERSATIONS, st.booleans())
-def test_any_manifest_survives_preparing(lines, ascii_only):
+def test_any_manifest_survives_preparation(lines, ascii_only):
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "any.jsonl"
         text = "\n".join(json.dumps(line, ensure_ascii=ascii_only) for line in lines)
@@ -271,7 +271,7 @@ def test_bad_label_files(tmp_path, content):
         _read_label_file(tmp_path / "moods.txt")
 
 
-def test_modalities_may_have_labels_of_their_own(tmp_path, round_trip):
+def test_modalities_can_have_their_own_labels(tmp_path, round_trip):
     utterance = {"id": "u", "speaker": "a", "text": "Fine.", "label": "joy"}
     line = {"id": "c", "split": "train", "utterances": [utterance]}
     utterance["modality_labels"] = {"audio": "anger", "video": "joy"}
@@ -302,7 +302,7 @@ def test_soft_labels_are_probabilities_of_labels(tmp_path, round_trip):
         ({"calm": "much"}, "soft_labels.*valid number"),
     ],
 )
-def test_other_soft_labels_are_refused(tmp_path, soft, message):
+def test_invalid_soft_labels_are_refused(tmp_path, soft, message):
     file = write(tmp_path, conversation("c1", utterance("1", soft_labels=soft)))
     with pytest.raises(InputError, match=message):
         read_manifest(file, labels=LABELS)

@@ -26,7 +26,7 @@ def write_meld(folder: Path, train: str = HEADER + ROWS) -> Path:
     return folder
 
 
-def test_reads_rows_as_they_stand(tmp_path, round_trip):
+def test_rows_are_read_in_file_order(tmp_path, round_trip):
     raw = read_meld(write_meld(tmp_path))
     first, second = raw.splits["train"]
     assert [item.id for item in (first, second)] == ["train_dia0", "train_dia7"]
@@ -42,7 +42,7 @@ def test_reads_rows_as_they_stand(tmp_path, round_trip):
     round_trip(raw)
 
 
-def test_times_that_end_before_they_start_are_left_out(tmp_path):
+def test_negative_durations_are_left_out(tmp_path):
     raw = read_meld(write_meld(tmp_path))
     utterance = raw.splits["train"][1].utterances[0]
     assert (utterance.start, utterance.end) == (None, None)
@@ -52,7 +52,7 @@ def test_times_that_end_before_they_start_are_left_out(tmp_path):
 WINDOWS = ROWS.replace(" 👋", "")
 
 
-def test_windows_text_is_read_with_a_remark_or_as_the_encoding_says(tmp_path):
+def test_windows_text_is_read_with_a_remark_or_given_encoding(tmp_path):
     file = write_meld(tmp_path) / "train_sent_emo.csv"
     file.write_bytes((HEADER + WINDOWS).replace("\n", "\r\n").encode("cp1252"))
     raw = read_meld(tmp_path)
@@ -68,7 +68,7 @@ def test_windows_text_is_read_with_a_remark_or_as_the_encoding_says(tmp_path):
         read_meld(tmp_path, encoding="windows")
 
 
-def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
+def test_file_that_is_not_windows_text_is_named_once(tmp_path):
     file = write_meld(tmp_path) / "train_sent_emo.csv"
     file.write_bytes(HEADER.encode() + b"\x81\x8d")
     with pytest.raises(InputError, match="not cp1252 text") as caught:
@@ -94,7 +94,7 @@ def test_a_file_that_is_no_windows_text_is_named_once(tmp_path):
         (ROWS, "", "no utterance follows the header"),
     ],
 )
-def test_a_bad_table_is_told_with_its_line(tmp_path, old, new, message):
+def test_bad_table_is_reported_with_its_line(tmp_path, old, new, message):
     train = (HEADER + ROWS).replace(old, new)
     with pytest.raises(InputError) as caught:
         read_meld(write_meld(tmp_path, train))
@@ -124,7 +124,7 @@ def test_any_other_time_code_is_refused_or_finite(text):
         assert "HH:MM:SS,mmm" in str(error)
 
 
-def test_the_real_counts_are_the_published_ones(tmp_path, shared_data):
+def test_real_counts_equal_the_published_ones(tmp_path, shared_data):
     raw = read_meld(shared_data / "meld")
     rows = counts_table(_write_corpus(raw, tmp_path / "out"))
     assert {row.split: (row.utterances, row.conversations) for row in rows} == PUBLISHED

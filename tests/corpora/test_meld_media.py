@@ -41,7 +41,7 @@ def media_of(raw):
 
 
 @pytest.mark.parametrize("unpacked", [False, True])
-def test_clips_are_found_where_they_lie(archive, round_trip, unpacked):
+def test_clips_are_found_in_their_folders(archive, round_trip, unpacked):
     folders = {name: path.split("/")[unpacked:] for name, path in FOLDERS.items()}
     folders = {name: "/".join(parts) for name, parts in folders.items()}
     raw = read_meld(archive(folders=folders))
@@ -53,7 +53,7 @@ def test_clips_are_found_where_they_lie(archive, round_trip, unpacked):
     round_trip(raw)
 
 
-def test_missing_clips_are_told_and_stay_without_media(archive):
+def test_missing_clips_are_reported_and_have_no_media(archive):
     folder = archive()
     (folder / "train/train_splits/dia0_utt1.mp4").unlink()
     (folder / "dev/dev_splits_complete/dia0_utt0.mp4").unlink()
@@ -65,7 +65,7 @@ def test_missing_clips_are_told_and_stay_without_media(archive):
     assert "train_dia0 utt1, dev_dia0 utt0." in note
 
 
-def test_what_else_the_archive_holds_is_no_clip(archive):
+def test_other_files_of_the_archive_are_not_clips(archive):
     folder = archive(clips=(0,))
     for name in ("._dia0_utt1.mp4", "final_videos_testdia0_utt1.mp4", "dia0_utt1.mp4.part"):
         (folder / FOLDERS["test"] / name).touch()
@@ -73,7 +73,7 @@ def test_what_else_the_archive_holds_is_no_clip(archive):
     assert media_of(raw)["test"] == [f"{FOLDERS['test']}/dia0_utt0.mp4", None]
 
 
-def test_a_split_without_its_folder_is_told(archive):
+def test_split_without_its_folder_is_reported(archive):
     folder = archive()
     for clip in (folder / FOLDERS["dev"]).iterdir():
         clip.unlink()
@@ -88,13 +88,13 @@ def test_annotations_without_any_clip_name_the_published_ones(archive):
     assert raw.remarks == ()
 
 
-def test_the_training_annotations_may_lie_beside_their_clips(archive):
+def test_training_annotations_can_be_next_to_their_clips(archive):
     folder = archive()
     (folder / "train_sent_emo.csv").rename(folder / "train/train_sent_emo.csv")
     assert media_of(read_meld(folder))["train"][0] == "train/train_splits/dia0_utt0.mp4"
 
 
-def test_a_long_list_is_cut_short(tmp_path):
+def test_long_list_is_shortened(tmp_path):
     rows = "".join(ROW.format(n=n, dialogue=125) for n in range(15))
     for name in FOLDERS:
         (tmp_path / f"{name}_sent_emo.csv").write_text(HEADER + rows)

@@ -31,7 +31,7 @@ def write(tmp_path):
     return write_archive
 
 
-def test_one_conversation_a_video_in_order_of_position(write, round_trip):
+def test_one_conversation_per_video_in_order(write, round_trip):
     content = arrays()
     loaded = round_trip(_read_mosi(write(content)))
     conversations = loaded.splits["train"] + loaded.splits["valid"]
@@ -44,7 +44,7 @@ def test_one_conversation_a_video_in_order_of_position(write, round_trip):
     assert loaded.splits["test"][0].utterances[0].text == "words of w_1"
 
 
-def test_validation_is_whole_seeded_videos(write):
+def test_validation_consists_of_complete_seeded_videos(write):
     file = write(arrays())
     held_out = {
         seed: tuple(item.id for item in _read_mosi(file, seed=seed).splits["valid"])
@@ -69,7 +69,7 @@ def test_zeros_are_absent_and_counted(write, round_trip):
     assert row.absent_because == "the corpus was published without it"
 
 
-def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
+def test_missing_modality_and_transcript_are_absent(write, round_trip):
     content = {
         name: value
         for name, value in arrays().items()
@@ -92,7 +92,7 @@ def test_a_missing_modality_and_transcript_are_absent(write, round_trip):
         ("test_label", np.array([{}, {}], dtype=object), "not a complete NPZ archive"),
     ],
 )
-def test_a_bad_archive_is_told(write, name, value, message):
+def test_bad_archive_is_refused(write, name, value, message):
     content = arrays() | {name: value}
     file = write({key: item for key, item in content.items() if item is not None})
     with pytest.raises(InputError, match=message) as caught:
@@ -100,7 +100,7 @@ def test_a_bad_archive_is_told(write, name, value, message):
     assert "mosi.npz" in str(caught.value)
 
 
-def test_a_cut_archive_and_a_missing_one(write, tmp_path):
+def test_truncated_or_missing_archive_is_refused(write, tmp_path):
     file = write(arrays())
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(InputError, match="not a complete NPZ archive"):
@@ -109,7 +109,7 @@ def test_a_cut_archive_and_a_missing_one(write, tmp_path):
         _read_mosi(tmp_path / "other.npz")
 
 
-def test_nan_is_refused_when_prepared(write, tmp_path):
+def test_nan_is_refused_in_preparation(write, tmp_path):
     content = arrays()
     content["train_text100"][0, 2] = np.nan
     message = "'mosi', text vector of conversation 'v_0', '10': number 2 is nan"
@@ -118,7 +118,7 @@ def test_nan_is_refused_when_prepared(write, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_real_counts(shared_data):
+def test_real_counts(shared_data):
     raw = _read_mosi(shared_data / "mosi" / "mosi_trimodal.npz")
     counts = {
         split: (sum(len(item) for item in conversations), len(conversations))

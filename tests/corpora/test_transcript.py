@@ -74,7 +74,7 @@ TIMED = {
 
 
 @pytest.mark.parametrize("shape", TIMED)
-def test_times_become_starts_and_never_words(read, shape):
+def test_times_are_starts_and_never_words(read, shape):
     transcript = read(TIMED[shape])
     assert rows(transcript) == [("Mara", 3.0, "Hello: all."), ("Tom", 7.0, "Oh no.")]
     assert (len(transcript), transcript.remarks) == (1, ())
@@ -85,7 +85,7 @@ def test_ranges_give_starts_and_ends(read):
     assert [(u.start, u.end) for u in talk.utterances] == [(3, 5), (5, 7.5)]
 
 
-def test_the_output_of_whisper_is_read_as_subtitles_are(read):
+def test_whisper_output_is_read_like_subtitles(read):
     (talk,) = read(
         "[00:00:00.000 --> 00:00:04.000]   Hello all.\n[00:00:04.000 --> 00:00:05.500]   No.\n"
     )
@@ -105,19 +105,19 @@ def test_the_output_of_whisper_is_read_as_subtitles_are(read):
         ("\u200e[12.03.24, 10:15:32] Mara: Hi.\n[12.03.24, 10:15:40] Tom: No.\n", [0, 8]),
     ],
 )
-def test_dated_lines_count_from_the_earliest(read, content, starts):
+def test_dated_lines_are_relative_to_the_earliest(read, content, starts):
     transcript = read(content)
     assert rows(transcript) == [("Mara", starts[0], "Hi."), ("Tom", starts[1], "No.")]
     assert any("counted from the earliest" in line for line in transcript.remarks)
 
 
-def test_the_order_of_a_date_is_told_where_it_is_a_guess(read):
+def test_guessed_date_order_is_reported(read):
     transcript = read("03/04/2024, 10:00 - Mara: Hi.\n04/04/2024, 10:00 - Tom: No.\n")
     assert [start for _, start, _ in rows(transcript)] == [0, 86400]
     assert any("day first" in line for line in transcript.remarks)
 
 
-def test_lines_without_a_time_continue_and_unnamed_ones_are_told(read):
+def test_untimed_lines_continue_and_unnamed_ones_are_reported(read):
     transcript = read(
         "12/03/2024, 10:14 - Messages are encrypted.\n"
         "12/03/2024, 10:15 - sam's iPhone: Hello\nand more: words\n"
@@ -131,12 +131,12 @@ def test_lines_without_a_time_continue_and_unnamed_ones_are_told(read):
     assert "line 1: nothing names the speaker" in message
 
 
-def test_a_known_speaker_without_a_time_is_an_utterance(read):
+def test_known_speaker_without_a_time_starts_an_utterance(read):
     transcript = read("[0:03] Mara: a\nTom: b\n[0:09] Tom: c\n")
     assert rows(transcript) == [("Mara", 3, "a"), ("Tom", None, "b"), ("Tom", 9, "c")]
 
 
-def test_a_time_that_goes_back_begins_a_conversation_after_an_empty_line(read):
+def test_earlier_time_after_an_empty_line_starts_a_conversation(read):
     first, second = read("[0:03] Mara: a\n\n[0:07] Tom: b\n\n[0:01] Mara: c\n")
     assert (len(first), second.utterances[0].text) == (2, "c")
     together = read("[0:07] Mara: a\n[0:03] Tom: b\n")
@@ -144,18 +144,18 @@ def test_a_time_that_goes_back_begins_a_conversation_after_an_empty_line(read):
     assert "line 2: begins before the line above it" in together.remarks[0]
 
 
-def test_what_only_looks_like_a_name_and_a_time_is_words(read):
+def test_words_resembling_a_name_and_time_stay_words(read):
     transcript = read("Mara Jones  0:03\nsee you at 10:15\n\nTom Lee  0:07\nok\n")
     assert rows(transcript) == [("Mara Jones", 3, "see you at 10:15"), ("Tom Lee", 7, "ok")]
 
 
-def test_comments_among_timed_lines_are_told(read):
+def test_comments_among_timed_lines_are_reported(read):
     transcript = read("[0:03] Mara: a\n#hashtag\n[0:07] Tom: b\n")
     assert len(rows(transcript)) == 2
     assert transcript.remarks == ("talk.txt, line 2: a comment (#), left out.",)
 
 
-def test_a_time_in_brackets_after_name_lines_is_refused(tmp_path):
+def test_time_in_brackets_after_name_lines_is_refused(tmp_path):
     file = tmp_path / "talk.txt"
     file.write_text("Mara  0:00\nso it is\n\n[00:00:07] Mara and so on\n")
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_a_time_in_brackets_after_name_lines_is_refused(tmp_path):
     assert conversation.utterances[0].text == "so it is 10:30 is fine for me"
 
 
-def test_words_that_end_with_a_time_are_no_heading_of_labelled_lines(tmp_path):
+def test_words_ending_in_a_time_are_not_a_heading(tmp_path):
     file = tmp_path / "talk.txt"
     file.write_text("Mara so I come at 10:30\nTom: so do I\n")
     with pytest.raises(InputError, match="line 1: a name and a time, where other lines are"):

@@ -21,7 +21,7 @@ BEN = ("talk-1", "2", "Ben", "No", 63.0, None)
 @pytest.mark.parametrize(
     "header", ["Speaker|Text|Start|End", "name|UTTERANCE|Start_Time|end  time"]
 )
-def test_separators_encodings_and_names_of_columns(tmp_path, encoding, separator, ending, header):
+def test_separators_encodings_and_column_names(tmp_path, encoding, separator, ending, header):
     cells = [
         header.split("|"),
         ["Ada", '"Well, ""yes""; it is.\nReally."', "0.5", "1:02.5"],
@@ -53,7 +53,7 @@ def test_conversations_decimal_commas_and_other_columns(tmp_path):
     )
 
 
-def test_an_index_without_a_name_is_no_conversation(tmp_path):
+def test_unnamed_index_column_is_not_a_conversation(tmp_path):
     (tmp_path / "talk.csv").write_text(",speaker,text\n0,Ada,Hello\n1,Ben,Yes\n")
     assert rows(read_transcript(tmp_path / "talk.csv")) == [
         ("talk-1", "1", "Ada", "Hello", None, None),
@@ -88,7 +88,7 @@ def test_bad_tables(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("ending", ["docx", "xlsx", "pdf"])
-def test_an_office_document_is_refused_with_what_to_do(tmp_path, ending):
+def test_office_document_is_refused_with_advice(tmp_path, ending):
     file = tmp_path / f"talk.{ending}"
     file.write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=rf"\.{ending} files cannot be read; save it as plain"):

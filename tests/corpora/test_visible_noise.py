@@ -33,7 +33,7 @@ def recorded(conversation):
     return [split_disturbance(utterance.media)[1] for utterance in conversation.utterances]
 
 
-def test_amounts_are_spread_evenly_and_independent_of_each_other():
+def test_amounts_are_uniform_and_independent():
     levels = recorded(disturb_conversation(conversation(utterances=3000)))
     columns = np.array([[item.noise, item.lost, item.blur, item.words] for item in levels])
     for column, (low, high) in zip(columns.T, ((-10, 20), (0, 80), (0, 12), (0, 80)), strict=True):
@@ -44,7 +44,7 @@ def test_amounts_are_spread_evenly_and_independent_of_each_other():
     assert np.abs(correlation - np.eye(4)).max() < 0.06
 
 
-def test_ids_alone_decide():
+def test_disturbance_depends_only_on_ids():
     one = disturb_conversation(conversation())
     assert one == disturb_conversation(conversation())
     shorter = disturb_conversation(conversation(utterances=3))
@@ -53,7 +53,7 @@ def test_ids_alone_decide():
     assert recorded(other) != recorded(one)
 
 
-def test_what_is_recorded_is_what_is_done():
+def test_recorded_disturbance_is_the_applied_one():
     source = conversation()
     disturbed = disturb_conversation(source)
     for utterance, levels in zip(disturbed.utterances, recorded(disturbed), strict=True):
@@ -63,7 +63,7 @@ def test_what_is_recorded_is_what_is_done():
         assert (utterance.speaker, utterance.label) == ("Ann", "joy")
 
 
-def test_an_utterance_without_sound_and_faces_loses_words_alone():
+def test_utterance_without_audio_and_faces_loses_only_words():
     silent = Conversation(id="a", utterances=(Utterance(id="b", speaker="Ann", text=WORDS),))
     (utterance,) = disturb_conversation(silent).utterances
     assert _split_media(utterance.media) == (None, ())
@@ -71,7 +71,7 @@ def test_an_utterance_without_sound_and_faces_loses_words_alone():
 
 
 @pytest.mark.parametrize("levels", ["", "noise:1", "noise:1;lost:2;blur:x;words:3", "volume:3"])
-def test_a_disturbance_that_cannot_be_read_is_refused(levels):
+def test_unreadable_disturbance_is_refused(levels):
     with pytest.raises(InputError, match="cannot be read"):
         split_disturbance(f"{MEDIA}#disturbed={levels}")
 
@@ -92,7 +92,7 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_sound_and_faces_are_disturbed_as_recorded(data):
+def test_audio_and_faces_are_disturbed_as_recorded(data):
     clean = conversation(utterances=40)
     disturbed = disturb_conversation(clean)
     noisy_at = ComposedReader().locator(data, [disturbed])
@@ -131,7 +131,7 @@ def test_blur_of_a_point():
     assert blurred[..., 1].max() == 0
 
 
-def test_faces_are_blurred_after_they_are_cut_out():
+def test_faces_are_blurred_after_cropping():
     pictures = tuple(encoded(drawn(number % 2, number)) for number in range(2))
     plain = SpeakerFaces().views(Segment(pictures=pictures)).crops
     blurred = SpeakerFaces().views(Segment(pictures=pictures, blur=Blur(0.05))).crops

@@ -39,7 +39,7 @@ def text_examples(conversations, labels, tokenizer, *, speaker_prefix=False, tok
     return build_examples(conversations, labels=labels, widths={}, tables={}, text=text)
 
 
-def test_little_of_meld_is_padding(label_names):
+def test_meld_batches_have_little_padding(label_names):
     """Of what the encoder reads, in training batches of 8 dialogues that are bounded or random."""
     if not (MELD / "train_sent_emo.csv").is_file():
         pytest.skip("no folder shared/data/meld with the real corpus beside the checkout")
@@ -90,7 +90,7 @@ def test_vectors_need_no_tokenizer(make_examples, widths):
     }
 
 
-def test_moving_keeps_every_field(make_batch, tokenizer):
+def test_moving_to_a_device_keeps_every_field(make_batch, tokenizer):
     batch = make_batch([2, 4], tokenizer=tokenizer, absent=0.2)
     moved = batch.to("cpu")
     for field in fields(ConversationBatch):
@@ -112,7 +112,7 @@ def test_moving_keeps_every_field(make_batch, tokenizer):
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
-def test_statistics_leave_absent_vectors_out(make_examples):
+def test_statistics_exclude_absent_vectors(make_examples):
     examples = make_examples([4, 7, 2], absent=0.4)
     actual = feature_statistics(examples)
     for modality in MODALITIES:
@@ -127,7 +127,7 @@ def test_statistics_leave_absent_vectors_out(make_examples):
         np.testing.assert_allclose(deviation, np.std(rows, 0, dtype="float64"), rtol=1e-5)
 
 
-def test_statistics_of_constants_and_of_nothing(make_examples):
+def test_statistics_of_constant_and_missing_values(make_examples):
     examples = make_examples([3, 3])
     for example in examples:
         example.features["audio"][:, 2] = 4.0
@@ -164,7 +164,7 @@ def test_examples_of_a_corpus(small_corpus, label_names):
                 assert np.array_equal(example.features[m][i].numpy(), requested)
 
 
-def test_vectors_of_another_width_are_refused(label_names):
+def test_vectors_of_wrong_width_are_refused(label_names):
     spec = FeatureSpec(modality="audio", extractor="own", dim=3)
     row = FeatureRow(conversation="c", utterance="0", vector=np.zeros(3, "float32"))
     with pytest.raises(InputError, match="3 wide, but the model takes 4"):

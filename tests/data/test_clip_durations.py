@@ -39,7 +39,7 @@ def prepare(tmp_path):
     return call
 
 
-def test_times_of_the_dialogue_beside_clips_are_refused_in_one_sentence(prepare, tmp_path):
+def test_dialogue_times_with_clips_give_a_one_sentence_error(prepare, tmp_path):
     corpus = prepare()
     message = "3 of 4 utterances begin past the end of their own media file.*media_start"
     with pytest.raises(InputError, match=message) as caught:
@@ -49,7 +49,7 @@ def test_times_of_the_dialogue_beside_clips_are_refused_in_one_sentence(prepare,
         add_corpus_sounds(corpus, tmp_path / "raw")
 
 
-def test_media_start_says_where_clips_begin(prepare, tmp_path, recwarn):
+def test_media_start_is_the_offset_of_clips(prepare, tmp_path, recwarn):
     corpus = prepare(media_start=lambda start: start)
     (actual,) = extract(tmp_path / "corpus", audio="is10", media=str(tmp_path / "raw"))
     assert actual.to_json()["vectors"] == 4
@@ -59,7 +59,7 @@ def test_media_start_says_where_clips_begin(prepare, tmp_path, recwarn):
     assert [(clip.start, clip.end) for clip in clips] == [(0, 1), (0, 1.5), (0, 1), (0, 1)]
 
 
-def test_clips_far_longer_or_shorter_than_their_times_are_told(prepare, tmp_path):
+def test_clips_that_do_not_match_their_times_are_reported(prepare, tmp_path):
     prepare([1.0, 5.0, 1.0, 1.0], media_start=lambda start: start)
     message = []
     extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw", remark=message.append)
@@ -73,7 +73,7 @@ def test_clips_far_longer_or_shorter_than_their_times_are_told(prepare, tmp_path
     assert message == []
 
 
-def test_a_conversation_whose_media_begin_later(tmp_path):
+def test_conversation_whose_media_start_later(tmp_path):
     line = {
         "id": "talk", "split": "train", "media": "film.mp4", "media_start": 10.0,
         "utterances": [

@@ -49,7 +49,7 @@ def test_save_and_load(tmp_path):
     }
 
 
-def test_labels_are_those_of_a_corpus(tmp_path):
+def test_labels_come_from_the_corpus(tmp_path):
     """Also in a folder of an earlier version, which does not tell."""
     assert corpus().label_source == "own"
     for name, labels_of, expected in (
@@ -101,19 +101,19 @@ def other_format(folder):
         (other_format, "not a prepared corpus of this version"),
     ],
 )
-def test_a_changed_folder_is_refused(tmp_path, change, message):
+def test_changed_folder_is_refused(tmp_path, change, message):
     corpus().save(tmp_path / "out")
     change(tmp_path / "out")
     with pytest.raises(InputError, match=message):
         PreparedCorpus.load(tmp_path / "out")
 
 
-def test_another_folder_is_told(tmp_path):
+def test_other_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match="not a prepared corpus; make one with `mmerc prepare`"):
         PreparedCorpus.load(tmp_path)
 
 
-def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+def test_full_disk_leaves_no_files(tmp_path, monkeypatch):
     def full(table, path):
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_folder_that_was_to_be_overwritten(tmp_path, monkeypatch):
+def test_full_disk_keeps_the_folder_to_be_overwritten(tmp_path, monkeypatch):
     saved = corpus()
     saved.save(tmp_path / "out")
 

@@ -22,6 +22,6 @@ def search_all_rows(lengths, size_of_row):
     lengths=st.lists(st.integers(1, 40), max_size=60),
     size_of_row=st.sampled_from([lambda n: 40, lambda n: 2 * n, lambda n: 8 if n <= 8 else 64]),
 )
-def test_items_are_placed_like_by_a_search_through_all_rows(lengths, size_of_row):
+def test_placement_equals_a_search_through_all_rows(lengths, size_of_row):
     rows = place_first_fit(lengths, size_of_row=size_of_row)
     assert [(row.size, row.items) for row in rows] == search_all_rows(lengths, size_of_row)

@@ -22,7 +22,7 @@ def corpus(**more):
     return RawCorpus(name="own", labels=MOSI_2, splits=splits, **more)
 
 
-def test_absent_vectors_say_why_and_an_empty_modality_is_left_out(tmp_path):
+def test_absent_vectors_have_reasons_and_empty_modalities_are_omitted(tmp_path):
     features = {"audio": {("c", "1"): np.ones(3)}, "video": {("c", "1"): None}}
     _write_corpus(corpus(features=features), tmp_path / "out")
     loaded = PreparedCorpus.load(tmp_path / "out")
@@ -36,7 +36,7 @@ def test_absent_vectors_say_why_and_an_empty_modality_is_left_out(tmp_path):
     assert row.absent_because == "the corpus was published without it"
 
 
-def test_counts_stand_beside_the_published_ones(tmp_path):
+def test_counts_are_compared_with_the_published_ones(tmp_path):
     raw = corpus(published={"test": (5, 2)})
     train, test = counts_table(_write_corpus(raw, tmp_path / "out"))
     assert (train.utterances, train.conversations, train.published_utterances) == (2, 1, None)
@@ -44,7 +44,7 @@ def test_counts_stand_beside_the_published_ones(tmp_path):
     assert (test.split, test.published_utterances, test.published_conversations) == ("test", 5, 2)
 
 
-def test_a_folder_in_use_needs_overwrite(tmp_path):
+def test_folder_in_use_needs_overwrite(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="exists already"):
@@ -64,7 +64,7 @@ def test_bad_corpora_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_vectors_that_saw_their_labels_say_so(tmp_path):
+def test_vectors_that_saw_their_labels_are_marked(tmp_path):
     keys = [("c", "1"), ("c", "2"), ("t", "1")]
     features = {m: {key: np.ones(3) for key in keys} for m in ("text", "audio")}
     features["text"]["c", "2"] = None

@@ -48,7 +48,7 @@ def overlap(sampler, epochs=(0, 1)):
     number=st.integers(0, 3),
     padding=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
 )
-def test_every_conversation_once_an_epoch(sizes, count, number, padding):
+def test_every_conversation_once_per_epoch(sizes, count, number, padding):
     sampler = TrainingSampler(items(sizes), batches=count, padding=padding)
     batches = epoch(sampler, number)
     assert sorted(chain(*batches)) == list(range(len(sizes)))
@@ -56,7 +56,7 @@ def test_every_conversation_once_an_epoch(sizes, count, number, padding):
     assert all(batches)
 
 
-def test_order_depends_on_seed_and_epoch_alone():
+def test_order_depends_only_on_seed_and_epoch():
     def order(seed, number):
         return epoch(TrainingSampler(items(dialogues(100)), batches=13, seed=seed), number)
 
@@ -74,7 +74,7 @@ def test_evaluation_is_sorted_by_length():
 
 @pytest.mark.parametrize("padding", [0.1, 1.0])
 @pytest.mark.parametrize("size", [8, 32, 100])
-def test_every_batch_has_about_equally_many_utterances(size, padding):
+def test_batches_have_similar_numbers_of_utterances(size, padding):
     sizes = dialogues()
     sampler = TrainingSampler(items(sizes), batches=-(-len(sizes) // size), padding=padding)
     for number in range(3):
@@ -83,7 +83,7 @@ def test_every_batch_has_about_equally_many_utterances(size, padding):
 
 
 @pytest.mark.parametrize(("size", "repeated"), [(4, 0.1), (8, 0.2), (16, 0.35)])
-def test_little_is_padding_where_padding_costs(size, repeated):
+def test_padding_is_small_where_it_is_costly(size, repeated):
     sampler = TrainingSampler(items(dialogues()), batches=-(-1038 // size), padding=0.1)
     for number in range(5):
         assert sampler.padding_share(epoch(sampler, number)) <= 0.1
@@ -117,7 +117,7 @@ def test_few_long_conversations_among_many_short_ones():
 @pytest.mark.parametrize("padding", [0.1, 1.0])
 @pytest.mark.parametrize("world", [1, 2, 3, 4, 7])
 @given(conversations=st.integers(1, 40))
-def test_processes_share_out_an_epoch(world, conversations, padding):
+def test_processes_partition_an_epoch(world, conversations, padding):
     settings = {"batches": -(-conversations // 4), "padding": padding, "world": world}
     samplers = [
         TrainingSampler(items(range(1, conversations + 1)), rank=rank, **settings)
@@ -132,7 +132,7 @@ def test_processes_share_out_an_epoch(world, conversations, padding):
         assert len(drawn) == conversations
 
 
-def test_the_mean_of_labelled_utterances():
+def test_loss_is_the_mean_over_labelled_utterances():
     conversations = [
         BatchItem(utterances=n, labelled=n // 2, key=n, lengths=(n,)) for n in range(1, 31)
     ]
@@ -163,7 +163,7 @@ def drawn(sampler, epochs):
     return actual
 
 
-def test_rare_classes_are_sampled_up():
+def test_rare_classes_are_upsampled():
     labels = [0] * 10 + [1] * 3 + [2] * 7 + [-100] * 2
     counts = upsampled_counts(labels, 0.5)
     assert counts == {0: 10, 1: 5, 2: 7, -100: 2}
@@ -185,14 +185,14 @@ def test_partial_repeats_are_drawn_and_not_always_the_first():
     assert sampler.draw_pass(3) == balanced(labels).draw_pass(3)
 
 
-def test_an_epoch_is_the_whole_unless_a_part_is_asked_for():
+def test_epoch_is_complete_by_default():
     for per_epoch in (None, 18, 1000):
         one, other = drawn(balanced(per_epoch=per_epoch), 2)
         assert len(one) == len(other) == 18
         assert set(one) == set(range(15))
 
 
-def test_short_epochs_go_through_the_whole():
+def test_short_epochs_eventually_cover_everything():
     parts = drawn(balanced(per_epoch=6), 6)
     assert all(len(part) == 6 for part in parts)
     for whole in (parts[:3], parts[3:]):
@@ -202,14 +202,14 @@ def test_short_epochs_go_through_the_whole():
 
 
 @pytest.mark.parametrize("per_epoch", [7, 15, 18])
-def test_epochs_of_any_length_see_everything_equally_often(per_epoch):
+def test_everything_is_seen_equally_often_for_any_epoch_length(per_epoch):
     seen = list(chain(*drawn(balanced(per_epoch=per_epoch), 18)))
     assert len(seen) == 18 * per_epoch
     assert {seen.count(i) for i in range(12)} == {per_epoch}
     assert sum(i >= 12 for i in seen) == 6 * per_epoch  # twice each: no partial repeats
 
 
-def test_the_order_of_utterances_depends_on_seed_and_epoch_alone():
+def test_utterance_order_depends_only_on_seed_and_epoch():
     def orders(seed):
         sampler = balanced(seed=seed)
         return [epoch(sampler, number) for number in (0, 3)]
@@ -219,7 +219,7 @@ def test_the_order_of_utterances_depends_on_seed_and_epoch_alone():
     assert orders(1) != orders(2)
 
 
-def test_processes_share_the_utterances_out():
+def test_processes_partition_the_utterances():
     parts = [balanced(rank=rank, world=2) for rank in range(2)]
     together = [batch for pair in zip(*parts, strict=True) for batch in pair]
     assert len(together) == 6  # five batches of four, rounded up
@@ -227,7 +227,7 @@ def test_processes_share_the_utterances_out():
 
 
 @pytest.mark.parametrize("per_epoch", [None, 7])
-def test_the_mean_of_labelled_utterances_with_up_sampling(per_epoch):
+def test_mean_over_labelled_utterances_with_upsampling(per_epoch):
     labels = [0] * 12 + [1] * 3 + [-100] * 5
     sampler = balanced(labels, per_epoch=per_epoch)
     counts = [

@@ -47,7 +47,7 @@ def test_every_utterance_is_pooled_exactly_once(lengths):
 
 
 @given(lengths=LENGTHS)
-def test_windows_hold_what_they_pool_and_keep_the_budget(lengths):
+def test_windows_contain_their_utterances_and_respect_the_budget(lengths):
     for window in _plan_windows(lengths, budget=BUDGET):
         assert window.end > window.start
         assert sum(lengths[window.start : window.end]) <= BUDGET
@@ -55,7 +55,7 @@ def test_windows_hold_what_they_pool_and_keep_the_budget(lengths):
 
 
 @given(lengths=LENGTHS)
-def test_each_window_goes_further_and_nothing_is_left_out(lengths):
+def test_windows_advance_and_cover_everything(lengths):
     windows = _plan_windows(lengths, budget=BUDGET)
     assert windows[0].start == 0
     assert windows[-1].end == len(lengths)
@@ -64,7 +64,7 @@ def test_each_window_goes_further_and_nothing_is_left_out(lengths):
 
 
 @given(lengths=LENGTHS)
-def test_pooled_where_furthest_from_an_edge(lengths):
+def test_utterances_are_pooled_in_the_most_central_window(lengths):
     windows = _plan_windows(lengths, budget=BUDGET)
     for window in windows:
         for utterance in window.pooled:
@@ -85,7 +85,7 @@ def test_overlap_is_about_half_for_short_utterances(lengths):
 
 
 @given(lengths=LENGTHS.filter(lambda lengths: sum(lengths) <= BUDGET))
-def test_one_window_when_all_fits(lengths):
+def test_one_window_if_everything_fits(lengths):
     windows = _plan_windows(lengths, budget=BUDGET)
     assert [(window.start, window.end) for window in windows] == [(0, len(lengths))]
 
@@ -142,7 +142,7 @@ def test_tokens_of_a_batch(conversations):
         st.lists(st.integers(0, BUDGET), min_size=1, max_size=30), min_size=1, max_size=6
     )
 )
-def test_utterances_by_themselves_share_rows(conversations):
+def test_isolated_utterances_share_rows(conversations):
     """Each stands once, whole and between special tokens; no two rows would fit into one."""
     number = iter(range(10, 10_000))
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
@@ -167,7 +167,7 @@ def test_utterances_by_themselves_share_rows(conversations):
 
 
 @given(lengths=LENGTHS, share=st.floats(0, 1, exclude_max=True))
-def test_surroundings_fit_and_are_cut_symmetrically(lengths, share):
+def test_surroundings_fit_and_are_trimmed_symmetrically(lengths, share):
     current = int(share * len(lengths))
     start, end = surrounding(lengths, current, budget=BUDGET)
     assert 0 <= start <= current < end <= len(lengths)
@@ -191,11 +191,11 @@ def test_surroundings_fit_and_are_cut_symmetrically(lengths, share):
         (4, 30, (2, 5)),
     ],
 )
-def test_furthest_goes_first(current, budget, expected):
+def test_furthest_context_is_dropped_first(current, budget, expected):
     assert surrounding([10] * 5, current, budget=budget) == expected
 
 
-def test_rows_of_surroundings_are_the_papers():
+def test_rows_with_surroundings_match_the_paper():
     """[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]; [CLS] alone is pooled."""
     windows = build_windows([[[11, 12], [], [13]], [[14]]], SurroundingTokenizer(), 3)
     rows = [
@@ -214,7 +214,7 @@ def test_rows_of_surroundings_are_the_papers():
         st.lists(st.integers(0, BUDGET - 2), min_size=1, max_size=8), min_size=1, max_size=4
     )
 )
-def test_surroundings_keep_the_limit_and_the_utterance_whole(conversations):
+def test_surroundings_respect_the_limit_and_keep_the_utterance(conversations):
     number = iter(range(10, 10_000))
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
     padded = max(map(len, tokens))

@@ -106,15 +106,15 @@ def write(path, seconds, *, channels=1, rate=16_000, silent=False):
 
 
 class TestBadSound:
-    def test_five_milliseconds_are_nothing(self, tmp_path):
+    def test_five_milliseconds_are_absent(self, tmp_path):
         assert read_samples(write(tmp_path / "a.wav", 0.005)) is None
         assert read_samples(write(tmp_path / "b.wav", 0.025)).shape == (400,)
 
-    def test_silence_is_heard_as_such(self, tmp_path):
+    def test_silence_is_present(self, tmp_path):
         heard = read_samples(write(tmp_path / "a.wav", 1, silent=True))
         assert torch.equal(heard, torch.zeros(16_000))
 
-    def test_a_minute_ends_after_ten_seconds(self, tmp_path):
+    def test_audio_is_limited_to_ten_seconds(self, tmp_path):
         clip = write(tmp_path / "a.wav", 60)
         assert read_samples(clip).shape == (160_000,)
         assert clip_lengths([clip]) == [10.0]
@@ -122,7 +122,7 @@ class TestBadSound:
         assert read_samples(later).shape == (80_000,)
         assert clip_lengths([later, replace(clip, start=7.0, end=8.5)]) == [5.0, 1.5]
 
-    def test_stereo_at_another_rate(self, tmp_path):
+    def test_stereo_at_another_sampling_rate(self, tmp_path):
         heard = read_samples(write(tmp_path / "a.wav", 2, channels=2, rate=44_100))
         assert heard.ndim == 1
         assert abs(len(heard) - 32_000) <= 1
@@ -135,7 +135,7 @@ class TestBadSound:
         assert clip_lengths([lost, existing, bad, None]) == [0.0, 1.0, 0.0, 0.0]
         assert missing_sounds([lost, existing, bad, lost]) == 1
 
-    def test_all_missing_means_the_wrong_folder(self, tmp_path):
+    def test_all_files_missing_suggests_a_wrong_folder(self, tmp_path):
         clips = [Clip(tmp_path / f"{i}.wav") for i in range(3)]
         with pytest.raises(
             InputError, match=r"0.wav: no such file, and none of the other 2 sounds"
@@ -176,7 +176,7 @@ def test_waveforms_and_tokens_of_a_batch(examples, base):
     assert own == [["a : yes [SEP]", "", "a : why [SEP]"], ["a : well [SEP]", "b : no [SEP]", ""]]
 
 
-def test_utterances_apart_are_those_of_the_whole(examples, base):
+def test_separate_utterances_equal_the_complete_batch(examples, base):
     collate = _Collate(UtteranceTokenizer(base, 5))
     whole, apart = collate(examples), collate(split_utterances(examples))
     assert apart.indices.tolist() == list(range(5))

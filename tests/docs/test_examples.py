@@ -16,7 +16,7 @@ OUT = re.compile(r"--out (\S+)")
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
-def test_every_block_has_a_language_and_runs_or_says_why_not(block):
+def test_every_block_has_a_language_and_runs_or_gives_a_reason(block):
     assert block.language in EXECUTED + SHOWN
     if block.reason is not None:
         assert block.language in EXECUTED
@@ -35,7 +35,7 @@ def test_most_examples_are_executed(record_property):
     [page for page in PAGES if any(block.page == page for block in RUN)],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_examples_of_a_page_run_in_their_order(page, sandbox, shell, start_server):
+def test_examples_of_a_page_run_in_order(page, sandbox, shell, start_server):
     blocks = [block for block in page_blocks(page) if block in RUN]
     if any("curl " in block.text for block in blocks):
         shell.port = start_server()
@@ -54,6 +54,6 @@ def test_examples_of_a_page_run_in_their_order(page, sandbox, shell, start_serve
     [page for page in PAGES if not page.is_relative_to(ROOT / "src")],  # those are model cards
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_a_page_names_a_command_in_its_first_ten_lines(page):
+def test_page_names_a_command_in_its_first_ten_lines(page):
     beginning = "\n".join(page.read_text().splitlines()[:10])
     assert re.search(r"\b(mmerc|python|make) ", beginning)

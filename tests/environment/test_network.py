@@ -126,7 +126,7 @@ with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp, socke
 """
 
 
-def test_a_trace_shows_every_stranger(tmp_path):
+def test_trace_shows_every_foreign_address(tmp_path):
     trace = tmp_path / "trace"
     command = [*start_trace(trace), sys.executable, "-c", CALLS]
     subprocess.run([*map(str, command)], check=True)
@@ -134,7 +134,7 @@ def test_a_trace_shows_every_stranger(tmp_path):
     assert strangers(trace.read_text().splitlines()) == called
 
 
-def test_parts_of_a_call_are_joined():
+def test_split_system_calls_are_joined():
     lines = [
         "10 sendmmsg(5<UDP:[10.0.0.1:9->10.0.0.2:53]>,  <unfinished ...>",
         '11 connect(6<TCP:[1]>, {sin_port=htons(80), "192.0.2.7"}, 16) = 0',
@@ -149,13 +149,13 @@ def test_parts_of_a_call_are_joined():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_keeps_to_this_machine(name, inputs, traced):
+def test_commands_contact_only_this_machine(name, inputs, traced):
     with traced.staying():
         done = traced.programs.run(*inputs.arguments(name))
         assert done.returncode == 0, done.stderr
 
 
-def test_ray_asks_for_the_cloud_alone(inputs, traced):
+def test_ray_contacts_only_cloud_metadata(inputs, traced):
     pytest.importorskip("ray")
 
     def allowed(lines):
@@ -170,7 +170,7 @@ def test_ray_asks_for_the_cloud_alone(inputs, traced):
         assert done.returncode == 0, done.stderr
 
 
-def test_the_service_keeps_to_this_machine(inputs, traced):
+def test_service_contacts_only_this_machine(inputs, traced):
     requests = pytest.importorskip("requests")
     pytest.importorskip("fastapi")
     port = free_port()

@@ -47,13 +47,13 @@ def cache_remarks(stderr):
 
 
 @pytest.mark.parametrize("name", ["analyze", "extract", "train", "reproduce", "predict", "export"])
-def test_a_command_needs_no_home(name, nobody, own):
+def test_commands_need_no_home_folder(name, nobody, own):
     done = nobody.run(*own.arguments(name))
     assert done.returncode == 0, done.stderr
     assert len(cache_remarks(done.stderr)) == (name in USE_CACHE), done.stderr
 
 
-def test_the_service_needs_no_home(nobody, own):
+def test_service_needs_no_home_folder(nobody, own):
     requests = pytest.importorskip("requests")
     pytest.importorskip("fastapi")
     port, log = free_port(), own.out / "log"
@@ -73,7 +73,7 @@ def test_the_service_needs_no_home(nobody, own):
     assert len(cache_remarks(log.read_text())) == 1, log.read_text()
 
 
-def test_a_training_needs_no_cache_that_can_be_written(nobody, own):
+def test_training_needs_no_writable_cache(nobody, own):
     cache = own.out.parent / "cache"
     cache.mkdir()  # root's
     variables = environment(HOME="/nonexistent", MMERC_CACHE=cache)
@@ -96,7 +96,7 @@ def mounted(folder, options):
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def test_a_training_ends_well_although_the_cache_is_full(own, nobody):
+def test_training_succeeds_with_a_full_cache(own, nobody):
     cache = own.out.parent / "cache"
     with mounted(cache, "size=16k,mode=777"):
         done = nobody.run(*own.arguments("train"), environment=environment(MMERC_CACHE=cache))
@@ -108,7 +108,7 @@ def test_a_training_ends_well_although_the_cache_is_full(own, nobody):
 
 
 @pytest.mark.parametrize("name", ["analyze", "train", "predict"])
-def test_the_home_folder_may_be_on_a_read_only_disk(name, own, nobody):
+def test_home_folder_can_be_read_only(name, own, nobody):
     home = own.out.parent / "home"
     with mounted(home, "ro,size=16k,mode=777"):
         done = nobody.run(*own.arguments(name), environment=environment(HOME=home))

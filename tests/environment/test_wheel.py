@@ -6,13 +6,13 @@ import subprocess
 from built_wheel import read_files, tracked_files
 
 
-def test_the_wheel_contains_the_files_of_the_checkout(wheel):
+def test_wheel_contains_the_files_of_the_checkout(wheel):
     packed, files = read_files(wheel), tracked_files()
     assert packed.keys() == files.keys()
     assert [name for name in files if packed[name] != files[name]] == []
 
 
-def test_the_installed_program_is_the_wheels(installed):
+def test_installed_program_comes_from_the_wheel(installed):
     show = "import mmerc, sys; print(mmerc.__file__.startswith(sys.prefix), mmerc.__version__)"
     for command in ([installed, "-c", show], [installed, "-m", "mmerc", "--version"]):
         variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -50,7 +50,7 @@ def test_thresholds_come_from_one_split_and_scores_from_the_other():
         assert item.scores.accuracy == pytest.approx(100 * right / len(rows))
 
 
-def test_a_threshold_that_nothing_reaches_is_left_out():
+def test_unreached_threshold_is_left_out():
     chosen_on, scored = predictions(50, 1), predictions(50, 2)
     flat = Predictions(
         **{
@@ -65,7 +65,7 @@ def test_a_threshold_that_nothing_reaches_is_left_out():
     assert [item.planned for item in measure_abstention(chosen_on, flat)] == [1.0]
 
 
-def test_labels_are_needed():
+def test_missing_labels_are_refused():
     unlabelled = predictions(20, 3, unknown=1.0)
     with pytest.raises(InputError, match="no utterance has a gold label"):
         measure_abstention(unlabelled, unlabelled)

@@ -82,7 +82,7 @@ def test_cohens_table():
 
 
 @pytest.mark.parametrize("weighting", [None, "linear", "quadratic"])
-def test_kappa_is_that_of_scikit_learn(weighting):
+def test_kappa_equals_scikit_learn(weighting):
     numbers = np.random.default_rng(0)
     one, other = numbers.integers(4, size=(2, 200))
     other = np.where(numbers.random(200) < 0.5, one, other)
@@ -91,12 +91,12 @@ def test_kappa_is_that_of_scikit_learn(weighting):
     assert float(cohen_kappa(matrix, weighting)) == pytest.approx(expected)
 
 
-def test_specific_agreement_counts_the_labels_of_both():
+def test_specific_agreement_counts_both_raters_labels():
     matrix = np.array([[4.0, 1.0], [1.0, 2.0]])
     assert specific_agreement(matrix) == pytest.approx([80, 200 / 3])
 
 
-def test_what_is_undefined_is_not_a_number():
+def test_undefined_coefficients_are_nan():
     ratings = np.zeros((2, 5), dtype=np.int64)
     together = coincidences(count_ratings(ratings, 3)).sum(axis=0)
     assert float(observed_agreement(together)) == 100
@@ -142,7 +142,7 @@ def test_one_conversation_is_resampled_by_utterance():
     assert report.alpha.low < report.alpha.value < report.alpha.high
 
 
-def test_the_interval_is_that_of_a_slow_bootstrap():
+def test_interval_equals_a_slow_bootstrap():
     ratings = rated(raters=2, units=60, conversations=6)
     report = measure_agreement(ratings, resamples=4000)
     numbers, values = np.random.default_rng(5), []
@@ -154,7 +154,7 @@ def test_the_interval_is_that_of_a_slow_bootstrap():
     assert (report.alpha.low, report.alpha.high) == pytest.approx((low, high), abs=0.03)
 
 
-def test_raters_without_an_utterance_in_common_are_refused():
+def test_raters_without_common_utterances_are_refused():
     ratings = rated(raters=2)
     ratings.values[0, ::2] = -100
     ratings.values[1, 1::2] = -100
@@ -162,7 +162,7 @@ def test_raters_without_an_utterance_in_common_are_refused():
         measure_agreement(ratings)
 
 
-def test_a_model_as_good_as_the_raters_passes_and_a_guessing_one_fails():
+def test_good_model_passes_and_guessing_model_fails():
     ratings = rated(raters=4, units=300)
     good = ratings.values[3]
     humans = ratings.values[:3]
@@ -176,7 +176,7 @@ def test_a_model_as_good_as_the_raters_passes_and_a_guessing_one_fails():
     assert failed.advantage < passed.advantage
 
 
-def test_the_test_counts_as_the_paper_does():
+def test_alternative_annotator_test_counts_as_in_the_paper():
     """A loop over utterances, as the paper defines the advantage probabilities."""
     ratings = rated(raters=4, units=80)
     ratings.values[1, ::7] = -100
@@ -203,7 +203,7 @@ def test_too_few_utterances_for_the_test_are_refused():
         )
 
 
-def test_weighted_utterances_count_as_often_as_they_stand_for():
+def test_utterance_weights_count_as_repetitions():
     numbers = np.random.default_rng(0)
     values = numbers.integers(0, 3, (2, 40))
     weights = numbers.integers(1, 4, 40)

@@ -33,7 +33,7 @@ def drawn(*, overconfidence, count=20_000, seed=0):
 
 
 @pytest.mark.parametrize("overconfidence", [0.4, 1.0, 3.0])
-def test_the_temperature_undoes_what_made_the_model_too_sure(overconfidence):
+def test_temperature_corrects_overconfidence(overconfidence):
     predictions = drawn(overconfidence=overconfidence)
     temperature = fit_temperature(predictions)
     assert temperature == pytest.approx(overconfidence, rel=0.05)
@@ -43,12 +43,12 @@ def test_the_temperature_undoes_what_made_the_model_too_sure(overconfidence):
         assert worse > negative_log_likelihood(temper(predictions, temperature))
 
 
-def test_what_is_predicted_stays():
+def test_temperature_keeps_the_predicted_label():
     predictions = drawn(overconfidence=2.0, count=100)
     assert (temper(predictions, 3.0).predicted == predictions.predicted).all()
 
 
-def test_nothing_known_is_refused():
+def test_unlabelled_data_is_refused():
     predictions = drawn(overconfidence=1.0, count=3)
     predictions.gold[:] = -100
     with pytest.raises(InputError, match="no utterance has a gold label"):

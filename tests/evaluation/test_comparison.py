@@ -85,7 +85,7 @@ def test_every_run_is_compared_with_the_first(runs, metric) -> None:
     assert by_name["better"].bootstrap.difference > 0 > by_name["worse"].bootstrap.difference
 
 
-def test_values_are_one_a_seed(runs) -> None:
+def test_there_is_one_value_per_seed(runs) -> None:
     assert values(runs["alike"], "accuracy") == [score(one).accuracy for one in runs["alike"]]
 
 
@@ -106,7 +106,7 @@ def test_holm_corrects_over_all_runs(runs) -> None:
     assert corrected.adjusted > alone.adjusted
 
 
-def test_a_run_against_itself_differs_in_nothing(runs) -> None:
+def test_run_compared_with_itself_has_no_difference(runs) -> None:
     (item,) = compare_runs({"one": runs["alike"], "two": runs["alike"]})
     assert (item.bootstrap.difference, item.seeds.difference) == (0, 0)
     assert (item.bootstrap.low, item.bootstrap.high) == (0, 0)
@@ -114,7 +114,7 @@ def test_a_run_against_itself_differs_in_nothing(runs) -> None:
     assert item.mcnemar_p_values == (1, 1, 1)
 
 
-def test_the_sign_turns_with_the_reference(runs) -> None:
+def test_sign_flips_with_the_reference(runs) -> None:
     (one,) = compare_runs({name: runs[name] for name in ("reference", "better")})
     (other,) = compare_runs({name: runs[name] for name in ("better", "reference")})
     assert one.bootstrap.difference == pytest.approx(-other.bootstrap.difference)
@@ -122,7 +122,7 @@ def test_the_sign_turns_with_the_reference(runs) -> None:
     assert one.mcnemar_p_values == pytest.approx(other.mcnemar_p_values)
 
 
-def test_the_order_of_the_rows_does_not_matter(runs) -> None:
+def test_order_of_the_rows_does_not_matter(runs) -> None:
     mixed = dict(runs)
     order = np.random.default_rng(0).permutation(len(runs["better"][0]))
     mixed["better"] = [one.take(order) for one in runs["better"]]
@@ -130,7 +130,7 @@ def test_the_order_of_the_rows_does_not_matter(runs) -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 5])
-def test_runs_of_unequal_numbers_of_seeds(runs, seeds) -> None:
+def test_runs_with_unequal_numbers_of_seeds(runs, seeds) -> None:
     (item,) = compare_runs({"reference": runs["reference"], "better": run_of("better", seeds)})
     assert not item.seeds.paired
     assert item.seeds.wilcoxon_p_value is None
@@ -138,14 +138,14 @@ def test_runs_of_unequal_numbers_of_seeds(runs, seeds) -> None:
     assert len(item.mcnemar_p_values) == min(seeds, 3)
 
 
-def test_one_seed_each_has_no_test_over_seeds() -> None:
+def test_single_seeds_have_no_test_over_seeds() -> None:
     (item,) = compare_runs({name: run_of(name, 1) for name in ("reference", "worse")})
     assert item.seeds.t_p_value is None
     assert item.seeds.wilcoxon_p_value is None
     assert len(item.mcnemar_p_values) == 1
 
 
-def test_one_run_is_compared_with_nothing(runs) -> None:
+def test_single_run_has_no_comparison(runs) -> None:
     assert compare_runs({"reference": runs["reference"]}) == []
 
 
@@ -173,6 +173,6 @@ def test_runs_over_different_utterances_are_refused(runs, change, place) -> None
     assert "\n" not in str(caught.value)
 
 
-def test_a_run_without_a_seed_is_refused(runs) -> None:
+def test_run_without_a_seed_is_refused(runs) -> None:
     with pytest.raises(InputError, match="no run"):
         compare_runs(runs | {"worse": []})

@@ -55,7 +55,7 @@ def test_scores_equal_their_definitions():
     assert gold_scores(probabilities, gold, "lac")[3] == lac[3, gold[3]]
 
 
-def test_a_thinned_grid_never_gives_a_smaller_threshold():
+def test_thinned_grid_never_gives_a_smaller_threshold():
     scores = np.sort(np.random.default_rng(0).random(1000))
     grid = thin_scores(scores, points=200)
     assert len(grid) == 200 and grid[-1] == scores[-1]
@@ -100,7 +100,7 @@ def test_every_class_is_covered_by_its_own_threshold():
     assert unconditional[2] / total[2] < 0.8  # the rare class pays for the common one
 
 
-def test_the_method_with_smaller_sets_is_chosen():
+def test_method_with_smaller_sets_is_chosen():
     probabilities, gold = simulated(seed=0, count=400)
     groups = np.arange(400) // 8
     sizes = {}
@@ -112,6 +112,6 @@ def test_the_method_with_smaller_sets_is_chosen():
     assert choose_method(probabilities, gold, groups) == min(sizes, key=sizes.get)
 
 
-def test_the_most_probable_label_is_always_in_the_set():
+def test_most_probable_label_is_always_in_the_set():
     sets = label_sets(np.array([[0.5, 0.3, 0.2]]), "lac", 0.1)
     assert sets.tolist() == [[True, False, False]]

@@ -31,7 +31,7 @@ def test_counts_are_by_predicted_and_true_label():
     assert count_labels(predicted, gold, 3).tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
 
 
-def test_a_completely_labelled_study_has_its_own_shares():
+def test_fully_labelled_study_keeps_its_shares():
     true, predicted, _ = study(200)
     (group,) = correct_shares(predicted, true, labels=LABELS)
     for k, share in enumerate(group.shares):
@@ -41,7 +41,7 @@ def test_a_completely_labelled_study_has_its_own_shares():
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_intervals_cover_and_the_bias_goes(known):
+def test_intervals_cover_the_truth_and_bias_is_removed(known):
     true, predicted, probabilities = study()
     exact = np.bincount(true) / len(true)
     covered, estimates = [], []
@@ -58,7 +58,7 @@ def test_intervals_cover_and_the_bias_goes(known):
     assert np.abs(naive - exact).max() > 0.05
 
 
-def test_a_sample_stratified_by_prediction_is_not_distorted():
+def test_sample_stratified_by_prediction_is_unbiased():
     covered = []
     for seed in range(30):
         true, predicted, _ = study(1000, seed=seed)
@@ -72,7 +72,7 @@ def test_a_sample_stratified_by_prediction_is_not_distorted():
     assert np.mean(covered) >= 0.88
 
 
-def test_groups_differ_and_one_without_labels_is_wider():
+def test_groups_differ_and_unlabelled_group_has_wider_interval():
     first, second = (
         study(1000, seed=1, shares=(0.8, 0.1, 0.1)),
         study(1000, seed=2, shares=(0.1, 0.1, 0.8)),
@@ -92,7 +92,7 @@ def test_groups_differ_and_one_without_labels_is_wider():
     assert width[1] > width[0]
 
 
-def test_the_same_seed_gives_the_same_shares():
+def test_same_seed_gives_the_same_shares():
     true, predicted, _ = study(300)
     gold = sampled(true, 50)
     one, other, another = (
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_shares():
     assert one == other != another
 
 
-def test_no_label_is_refused():
+def test_missing_labels_are_refused():
     true, predicted, _ = study(20)
     with pytest.raises(InputError, match="no utterance of the predictions has a label"):
         correct_shares(predicted, np.full_like(true, -100), labels=LABELS)

@@ -25,7 +25,7 @@ REFERENCE = turns(("Mara", 0, 10), ("Tom", 8, 20))
         ([], 22, 0, 0),
     ],
 )
-def test_errors_are_those_counted_by_hand(hypothesis, missed, false_alarm, confused):
+def test_errors_match_a_count_by_hand(hypothesis, missed, false_alarm, confused):
     error = measure_diarization("talk", REFERENCE, hypothesis, duration=30, collar=0)
     assert error.speech == pytest.approx(22)
     assert error.missed == pytest.approx(missed)
@@ -42,7 +42,7 @@ def test_boundaries_within_the_collar_are_forgiven():
     assert measure_diarization("talk", REFERENCE, late, duration=30, collar=0.1).rate > 0
 
 
-def test_what_lies_past_the_end_does_not_count():
+def test_speech_after_the_end_does_not_count():
     error = measure_diarization("talk", REFERENCE, turns(("x", 0, 10)), duration=8, collar=0)
     assert (error.speech, error.rate) == (8, 0)
 
@@ -55,5 +55,5 @@ def test_several_recordings_are_pooled_by_their_speech():
     assert total.speakers is None
 
 
-def test_without_speech_there_is_no_rate():
+def test_rate_is_undefined_without_speech():
     assert measure_diarization("a", [], [], duration=5).rate is None

@@ -34,7 +34,7 @@ def align(**changes):
     return align_labels(MODEL, CORPUS, **names, where="corpus 'x'")
 
 
-def test_merged_labels_are_added_and_left_out_ones_are_shared_out():
+def test_merged_labels_are_summed_and_dropped_ones_redistributed():
     alignment = align()
     assert alignment.common.names == ("joy", "sadness")
     assert alignment.model == {"happy": "joy", "excited": "joy", "sad": "sadness", "bored": None}
@@ -45,7 +45,7 @@ def test_merged_labels_are_added_and_left_out_ones_are_shared_out():
     assert converted.gold.tolist() == [0, -100, -100]
 
 
-def test_a_label_that_the_model_cannot_name_is_refused():
+def test_label_unknown_to_the_model_is_refused():
     with pytest.raises(InputError, match=r"corpus 'x': the model has no label for 'odd'.*null"):
         align(corpus_names=CORPUS_NAMES | {"odd": "oddness"})
 
@@ -67,7 +67,7 @@ def make_shifted(seed, *, shares, count=20_000):
     return gold, equal, best / best.sum(1, keepdims=True)
 
 
-def test_a_known_prior_gives_the_best_posteriors():
+def test_known_prior_gives_the_best_posteriors():
     """Where only the prior differs, the reweighted posteriors are those of Bayes' rule."""
     gold, equal, best = make_shifted(0, shares=[0.7, 0.2, 0.1])
     labels = LabelSet("three", ("a", "b", "c"))
@@ -77,7 +77,7 @@ def test_a_known_prior_gives_the_best_posteriors():
     np.testing.assert_allclose(means, np.bincount(gold) / len(gold), atol=1e-4)
 
 
-def test_labels_that_do_not_occur_are_never_named_and_unlabelled_rows_stay():
+def test_unused_labels_are_never_predicted_and_unlabelled_rows_stay():
     labels = LabelSet("three", ("a", "b", "c"))
     rows = [[0.2, 0.2, 0.6], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8]]
     matched = match_prior(predictions_of(labels, rows, [0, 1, -100]))
@@ -87,7 +87,7 @@ def test_labels_that_do_not_occur_are_never_named_and_unlabelled_rows_stay():
     np.testing.assert_allclose(matched.probabilities[:2].mean(0)[:2], 0.5, atol=1e-4)
 
 
-def test_a_matching_prior_changes_nothing():
+def test_matching_prior_changes_nothing():
     labels = LabelSet("two", ("a", "b"))
     rows = [[0.7, 0.3], [0.3, 0.7]]
     matched = match_prior(predictions_of(labels, rows, [0, 1]))

@@ -21,7 +21,7 @@ def drawn(size=240, *, seed=0, weights=None, conversations=24):
 WEIGHTS = np.array([[1.0, 0, -1], [0, 1.0, -1], [-0.5, -0.5, 1], [0.5, -1, 0.5]])
 
 
-def test_a_head_learns_what_a_mapping_cannot_say():
+def test_head_learns_what_a_mapping_cannot():
     outcome = fit_label_head(*drawn(weights=WEIGHTS), classes=3)
     assert outcome.better and outcome.more_labels == 0
     logs, gold, _ = drawn(2000, seed=9, weights=WEIGHTS)
@@ -32,13 +32,13 @@ def test_a_head_learns_what_a_mapping_cannot_say():
     assert np.exp(outcome.held_out).sum(axis=1) == pytest.approx(1)
 
 
-def test_labels_that_have_nothing_to_do_with_the_model_are_not_believed():
+def test_random_labels_are_not_fitted():
     outcomes = [fit_label_head(*drawn(120, seed=seed), classes=3) for seed in range(2)]
     assert not any(outcome.better for outcome in outcomes if outcome.gain <= 0)
     assert sum(outcome.accuracy[1] > 50 for outcome in outcomes) == 0
 
 
-def test_the_fit_is_the_most_probable_one():
+def test_fit_is_the_maximum_a_posteriori():
     """Against another optimiser, on the loss as it is defined."""
     from scipy.optimize import minimize
 
@@ -58,6 +58,6 @@ def test_the_fit_is_the_most_probable_one():
 
 
 @pytest.mark.parametrize(("size", "conversations"), [(19, 5), (40, 2)])
-def test_too_little_is_refused(size, conversations):
+def test_too_few_labels_are_refused(size, conversations):
     with pytest.raises(InputError, match="label 20 utterances in 3 conversations"):
         fit_label_head(*drawn(size, conversations=conversations), classes=3)

@@ -19,7 +19,7 @@ def drawn(size=200, *, seed=0, bias=(0.0, 0.0, 0.0), scale=1.0, swap=None, conve
     return z, gold, [f"c{i % conversations}" for i in range(size)]
 
 
-def test_a_model_that_is_right_is_hardly_ever_replaced():
+def test_correct_model_is_rarely_replaced():
     kept = [adapt_logits(*drawn(100, seed=seed)).better for seed in range(20)]
     assert sum(kept) <= 2
 
@@ -32,21 +32,21 @@ def test_another_prior_is_learnt():
     assert outcome.accuracy[1] > outcome.accuracy[0]
 
 
-def test_swapped_labels_need_the_last_layer():
+def test_swapped_labels_need_a_new_last_layer():
     outcome = adapt_logits(*drawn(300, swap=[1, 0, 2]))
     assert outcome.better
     assert outcome.map.kind == "last layer"
     assert outcome.accuracy[1] > outcome.accuracy[0] + 10
 
 
-def test_an_overconfident_model_gets_a_temperature():
+def test_overconfident_model_gets_a_temperature():
     z, gold, conversations = drawn(400, scale=0.3)
     outcome = adapt_logits(z, gold, conversations)
     assert outcome.better
     assert np.diag(outcome.map.weights).mean() == pytest.approx(0.3, abs=0.12)
 
 
-def test_a_small_gain_says_how_many_labels_are_missing():
+def test_small_gain_reports_how_many_labels_are_missing():
     seen = [adapt_logits(*drawn(60, bias=(0.7, 0.0, -0.3), seed=seed)) for seed in range(12)]
     missing = [item for item in seen if not item.better and item.gain > 0]
     assert missing and all(item.more_labels >= 1 for item in missing)
@@ -54,7 +54,7 @@ def test_a_small_gain_says_how_many_labels_are_missing():
 
 
 @pytest.mark.parametrize("candidate", _CANDIDATES)
-def test_a_fit_is_at_least_as_likely_as_the_unchanged_model(candidate):
+def test_fit_is_at_least_as_likely_as_the_unchanged_model(candidate):
     z, gold, _ = drawn(80, bias=(1.0, 0.0, 0.0))
     rows = np.arange(80)
     fitted = _fit(z, gold, candidate)
@@ -62,7 +62,7 @@ def test_a_fit_is_at_least_as_likely_as_the_unchanged_model(candidate):
     assert gain >= -1e-6 if candidate[0] != "unchanged" else gain == pytest.approx(0)
 
 
-def test_the_same_labels_give_the_same_map():
+def test_same_labels_give_the_same_map():
     one, other = (adapt_logits(*drawn(bias=(1.0, 0.0, 0.0))) for _ in range(2))
     assert np.array_equal(one.map.weights, other.map.weights) and one.gain == other.gain
 
@@ -73,7 +73,7 @@ def test_too_few_labels_are_refused(size, conversations):
         adapt_logits(*drawn(size, conversations=conversations))
 
 
-def test_a_gain_over_three_conversations_needs_a_wide_interval():
+def test_gain_over_three_conversations_has_a_wide_interval():
     """Of 300 refits that gain nothing on average, few look better by their interval."""
     numbers = np.random.default_rng(0)
     groups, gold = np.repeat([0, 1, 2], 10), np.zeros(30, np.int64)

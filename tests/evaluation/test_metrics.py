@@ -46,7 +46,7 @@ def random_predictions(seed: int, *, count: int = 60) -> Predictions:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_are_those_of_sklearn(seed: int) -> None:
+def test_scores_equal_sklearn(seed: int) -> None:
     predictions = random_predictions(seed)
     scores = score(predictions)
     known = predictions.gold >= 0
@@ -99,7 +99,7 @@ def test_calibration_of_known_cases() -> None:
     assert hedged.calibration_error == pytest.approx(0)
 
 
-def test_a_certain_mistake_has_a_finite_loss_and_no_warning() -> None:
+def test_certain_mistake_has_finite_loss_without_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = score(predictions_of([1, 1], [[1, 0], [0.501, 0.497]]))
@@ -107,7 +107,7 @@ def test_a_certain_mistake_has_a_finite_loss_and_no_warning() -> None:
     assert math.isfinite(scores.negative_log_likelihood)
 
 
-def test_one_class_in_gold_is_scored_alone() -> None:
+def test_single_gold_class_is_scored() -> None:
     scores = score(predictions_of([1, 1, 1], [[0, 1, 0], [0, 1, 0], [1, 0, 0]]))
     assert scores.per_class_f1 == {"glad": pytest.approx(80)}
     assert scores.macro_f1 == scores.weighted_f1 == pytest.approx(80)
@@ -123,7 +123,7 @@ def test_json_is_rounded_and_plain() -> None:
 
 
 @pytest.mark.parametrize("gold", [[], [UNKNOWN_LABEL] * 3])
-def test_nothing_labelled_is_refused(gold) -> None:
+def test_unlabelled_data_is_refused(gold) -> None:
     with pytest.raises(InputError, match="no utterance has a gold label"):
         score(predictions_of(gold, np.full((len(gold), 2), 0.5)))
 

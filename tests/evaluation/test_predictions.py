@@ -45,7 +45,7 @@ def assert_equal(first: Predictions, second: Predictions) -> None:
         np.testing.assert_array_equal(weight, second.weights[modality])
 
 
-def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
+def test_saved_predictions_load_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "seed=1" / "predictions.parquet"
     example().save(path)
     assert_equal(Predictions.load(path), example())
@@ -53,19 +53,19 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weights", [{}, {"audio": np.full(4, np.nan, np.float32)}])
-def test_modalities_without_weights_are_kept_apart_from_absent_ones(tmp_path, weights) -> None:
+def test_modalities_without_weights_differ_from_absent_ones(tmp_path, weights) -> None:
     predictions = replace(example(), weights=weights)
     predictions.save(tmp_path / "p.parquet")
     assert_equal(Predictions.load(tmp_path / "p.parquet"), predictions)
 
 
-def test_no_utterance_at_all_is_saved_and_read(tmp_path: Path) -> None:
+def test_empty_predictions_are_saved_and_loaded(tmp_path: Path) -> None:
     empty = example().where(np.zeros(4, bool))
     empty.save(tmp_path / "p.parquet")
     assert_equal(Predictions.load(tmp_path / "p.parquet"), empty)
 
 
-def test_columns_open_in_other_tools(tmp_path: Path) -> None:
+def test_columns_are_readable_by_other_tools(tmp_path: Path) -> None:
     example().save(tmp_path / "p.parquet")
     table = pq.read_table(tmp_path / "p.parquet").to_pydict()
     assert list(table) == [
@@ -91,7 +91,7 @@ def test_known_where_and_take_keep_rows_together() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 3, 100, 1500])
-def test_a_file_cut_short_is_refused_in_one_sentence(tmp_path: Path, kept: int) -> None:
+def test_truncated_file_gives_a_one_sentence_error(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "p.parquet"
     example().save(path)
     assert len(path.read_bytes()) > kept
@@ -117,7 +117,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
         Predictions.load(path)
 
 
-def test_a_stranger_among_the_labels_is_named_with_its_file(tmp_path: Path) -> None:
+def test_unknown_label_is_reported_with_its_file(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     example().save(path)
     table = pq.read_table(path)
@@ -140,6 +140,6 @@ def test_a_stranger_among_the_labels_is_named_with_its_file(tmp_path: Path) -> N
         ({"weights": {"text": np.ones(5, np.float32)}}, "weight text"),
     ],
 )
-def test_rows_that_cannot_be_meant_are_refused(change, message) -> None:
+def test_invalid_rows_are_refused(change, message) -> None:
     with pytest.raises(InputError, match=message):
         replace(example(), **change)

@@ -103,7 +103,7 @@ def test_paired_bootstrap_matches_loops_on_the_same_draws() -> None:
     assert actual.p_value == pytest.approx(min(1, 2 * (1 + fewer) / 61))
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_interval_has_its_nominal_coverage() -> None:
     hit_rate, covered, trials = 0.7, 0, 150
     for trial in range(trials):
         run = simulated(seed=1000 + trial, hit_rate=hit_rate, truth=trial, conversations=40)
@@ -114,7 +114,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert 0.82 <= covered / trials <= 0.97
 
 
-def test_whole_conversations_are_drawn() -> None:
+def test_bootstrap_draws_whole_conversations() -> None:
     names = [f"c{i}" for i in range(20) for _ in range(10)]
     gold = [0] * 200
     clustered = [int(name in {f"c{i}" for i in range(10)}) for name in names]
@@ -125,7 +125,7 @@ def test_whole_conversations_are_drawn() -> None:
     assert low == high == 50
 
 
-def test_paired_bootstrap_finds_what_is_there_and_nothing_else() -> None:
+def test_paired_bootstrap_detects_only_real_differences() -> None:
     good, bad = (
         [simulated(seed=s, hit_rate=rate, conversations=60) for s in (1, 2)] for rate in (0.8, 0.5)
     )
@@ -139,7 +139,7 @@ def test_paired_bootstrap_finds_what_is_there_and_nothing_else() -> None:
     assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
 
 
-def test_runs_that_do_not_match_are_refused() -> None:
+def test_mismatched_runs_are_refused() -> None:
     run = simulated(seed=1, hit_rate=0.6)
     gold = run.gold.copy()
     gold[0] = (gold[0] + 1) % 3
@@ -152,7 +152,7 @@ def test_runs_that_do_not_match_are_refused() -> None:
         bootstrap_interval([run, replace(run, labels=names)])
 
 
-def test_bootstraps_that_cannot_be_meant_are_refused() -> None:
+def test_invalid_bootstrap_arguments_are_refused() -> None:
     run = simulated(seed=1, hit_rate=0.6)
     with pytest.raises(InputError, match="one conversation"):
         bootstrap_interval([predictions_of([0, 1], [0, 1])])
@@ -166,7 +166,7 @@ def test_bootstraps_that_cannot_be_meant_are_refused() -> None:
         bootstrap_interval([run], level=95)
 
 
-def test_unknown_gold_labels_are_left_out() -> None:
+def test_unlabelled_utterances_are_excluded() -> None:
     run = simulated(seed=1, hit_rate=0.6)
     gold = run.gold.copy()
     gold[::4] = -100
@@ -211,7 +211,7 @@ def test_unequal_numbers_of_seeds_are_tested_by_welch() -> None:
     assert actual.wilcoxon_p_value is None
 
 
-def test_seeds_that_cannot_be_tested_say_so() -> None:
+def test_untestable_seeds_give_a_reason() -> None:
     assert seed_test([60.0], [61.0]).t_p_value is None
     assert seed_test([60.0], [61.0]).wilcoxon_p_value is None
     assert seed_test([60.0], [61.0, 62.0]).t_p_value is None

@@ -29,7 +29,7 @@ def cluster():
         ray.shutdown()
 
 
-def test_results_come_in_the_order_of_the_items():
+def test_results_keep_the_order_of_the_items():
     def double(number):
         return 2 * number
 
@@ -37,7 +37,7 @@ def test_results_come_in_the_order_of_the_items():
     assert Executor(jobs=2, engine="ray").map(double, []) == []
 
 
-def test_a_failure_is_the_same_sentence_as_here(tmp_path):
+def test_remote_failure_gives_the_same_message(tmp_path):
     folder = str(tmp_path)
 
     def fail(number):
@@ -55,7 +55,7 @@ def test_a_failure_is_the_same_sentence_as_here(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"failing", "1"}
 
 
-def test_a_worker_that_is_killed():
+def test_killed_worker():
     def die(number):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -87,7 +87,7 @@ def taken(tasks, executor, make, folder):
     return store.read()
 
 
-def test_a_cluster_takes_the_same_vectors(tasks, tmp_path):
+def test_cluster_extracts_equal_vectors(tasks, tmp_path):
     make = NamedExtractor("is10")
     near = taken(tasks, Executor(), make, tmp_path / "here")
     far = taken(tasks, Executor(jobs=2, engine="ray"), make, tmp_path / "ray")
@@ -95,7 +95,7 @@ def test_a_cluster_takes_the_same_vectors(tasks, tmp_path):
     assert [key for key, row in far.rows.items() if row.vector is None] == [("c", "3")]
 
 
-def test_a_file_that_kills_its_process_is_absent_and_the_others_are_there(tasks, tmp_path):
+def test_file_that_kills_its_process_is_absent_and_others_are_stored(tasks, tmp_path):
     def make():
         return Deadly()
 

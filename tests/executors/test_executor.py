@@ -60,7 +60,7 @@ def test_processes_share_the_cores(monkeypatch):
     assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
 
 
-def test_processes_stay_for_the_next_items():
+def test_processes_are_reused():
     with Executor(jobs=2).start() as workers:
         numbers = {number for _ in range(3) for number, *_ in workers.map(told, range(9))}
         assert workers.map(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
@@ -68,7 +68,7 @@ def test_processes_stay_for_the_next_items():
 
 
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])
-def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(monkeypatch, own):
+def test_large_pages_are_enabled_unless_the_user_set_them(monkeypatch, own):
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     if own is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", own)
@@ -79,14 +79,14 @@ def test_processes_are_told_of_large_pages_unless_the_user_told_them_otherwise(m
 
 
 @pytest.mark.parametrize(("jobs", "count"), [(1, 3), (0, 3), (2, 1), (2, 0)])
-def test_nothing_is_started_for_one(jobs, count):
+def test_single_item_starts_no_process(jobs, count):
     threads = torch.get_num_threads()
     assert Executor(jobs=jobs).map(told, range(count)) == [
         (os.getpid(), threads, item) for item in range(count)
     ]
 
 
-def test_the_cores_are_those_of_this_process():
+def test_core_count_respects_the_process_affinity():
     assert available_cores() >= 1
     if hasattr(os, "sched_getaffinity"):
         assert available_cores() == len(os.sched_getaffinity(0))
@@ -94,7 +94,7 @@ def test_the_cores_are_those_of_this_process():
 
 @pytest.mark.parametrize("name", FAILURES)
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_failures_come_through_as_they_are(name, jobs):
+def test_exceptions_are_passed_on_unchanged(name, jobs):
     check_failure(name, jobs)
 
 
@@ -109,14 +109,14 @@ def check_failure(name, jobs):
         assert actual == (expected.where, expected.problem, expected.fix)
 
 
-def test_a_process_that_is_killed_is_told_in_one_sentence():
+def test_killed_process_gives_a_one_sentence_error():
     with pytest.raises(MmercError, match="killed from outside") as caught:
         Executor(jobs=2).map(killed, range(4))
     assert "\n" not in str(caught.value)
     assert "--resume" in str(caught.value)
 
 
-def test_an_item_that_kills_its_process_after_its_machine_was_lost_is_lost(monkeypatch):
+def test_item_that_kills_its_process_after_losing_its_machine_fails(monkeypatch):
     errors = [NodeLostError(), WorkerLostError(), WorkerLostError()]
 
     class Pool:

@@ -38,12 +38,12 @@ def rewritten(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def test_a_missing_run(run, refusal):
+def test_missing_run(run, refusal):
     shutil.rmtree(run)
     assert refusal() == f"{run}: no such run; train it: leave --report-only out."
 
 
-def test_a_missing_seed(run, refusal):
+def test_missing_seed(run, refusal):
     shutil.rmtree(run / "seed-1")
     assert "seed 1 of df-erc-table2's row -DDM is missing" in refusal()
 
@@ -53,22 +53,22 @@ def test_more_seeds_than_were_trained(refusal):
 
 
 @pytest.mark.parametrize("name", ["predictions-test.parquet", "history.csv"])
-def test_a_damaged_file(run, refusal, name):
+def test_damaged_file(run, refusal, name):
     (run / "seed-0" / name).write_bytes(b"epoch,seconds\n1,\n")
     assert str(run / "seed-0" / name) in refusal()
 
 
-def test_a_run_of_something_else(run, refusal):
+def test_run_of_another_target(run, refusal):
     rewritten(run / "run.json", corpus="other")
     assert "was started with another corpus" in refusal()
 
 
-def test_a_folder_without_a_reproduction(report_only, tmp_path):
+def test_folder_without_a_reproduction(report_only, tmp_path):
     with pytest.raises(InputError, match=r"contains no reproduction; leave --report-only out"):
         report_only("df-erc-table2", tmp_path)
 
 
-def test_a_folder_of_something_else(make_settings, corpus_folder, tmp_path):
+def test_folder_with_other_files(make_settings, corpus_folder, tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(InputError, match="contains other files, not a reproduction"):
         reproduce("df-erc-figure11", make_settings(corpus_folder, tmp_path))
@@ -91,9 +91,7 @@ def test_quick_runs_are_not_mixed_with_others(copied, make_settings, corpus_fold
         reproduce("df-erc-table2", settings)
 
 
-def test_another_version_is_shown_but_never_mixed(
-    copied, make_settings, corpus_folder, report_only
-):
+def test_other_version_is_shown_but_not_mixed(copied, make_settings, corpus_folder, report_only):
     rewritten(copied / "reproduction.json", code="0" * 64)
     settings = make_settings(corpus_folder, copied, rows=("-DDM",))
     with pytest.raises(InputError) as caught:
@@ -103,13 +101,13 @@ def test_another_version_is_shown_but_never_mixed(
     assert "Trained by another version: the code" in (predictions.folder / "report.md").read_text()
 
 
-def test_which_version_it_is():
+def test_code_version_is_identified():
     before = {"versions": {"torch": "1", "mmerc": "2"}, "code": "a"}
     now = {"versions": {"torch": "3", "mmerc": "2"}, "code": "b"}
     assert _version_difference(before, now) == "torch 1, here 3"
     assert _version_difference(now, now) is None
 
 
-def test_a_damaged_note_of_whose_runs_these_are(copied, refusal):
+def test_damaged_owner_note(copied, refusal):
     (copied / "reproduction.json").write_text("{}")
     assert "does not identify its runs" in refusal()

@@ -9,7 +9,7 @@ WORDS = [f"word{number}" for number in range(20)]
 SEEDS = st.integers(0, 2**64 - 1)
 
 
-def test_what_there_is():
+def test_list_of_disturbances():
     named = {(d.modality, d.name) for d in DISTURBANCES}
     assert len(named) == len(DISTURBANCES) == 15
     assert {name for modality, name in named if modality == "audio"} == {
@@ -18,7 +18,7 @@ def test_what_there_is():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
-def test_as_many_words_go_as_asked(share):
+def test_requested_share_of_words_is_removed(share):
     text = " ".join(WORDS)
     left = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
     assert 1 - sum(left) / 40_000 == pytest.approx(share, abs=0.01)
@@ -26,7 +26,7 @@ def test_as_many_words_go_as_asked(share):
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1), st.floats(0, 1), st.floats(0, 1), SEEDS)
-def test_some_words_stay_in_their_order(words, one, other, seed):
+def test_remaining_words_keep_their_order(words, one, other, seed):
     def left(share):
         return drop_words(" ".join(words), share, seed=seed).split()
 
@@ -39,11 +39,11 @@ def test_some_words_stay_in_their_order(words, one, other, seed):
 
 
 @pytest.mark.parametrize("text", ["", "  ", "Yes!"])
-def test_nothing_and_one_word_stay(text):
+def test_empty_and_single_word_texts_are_unchanged(text):
     assert drop_words(text, 0.5, seed=1) == text
 
 
-def test_ids_alone_decide(make_conversation):
+def test_disturbance_depends_only_on_ids(make_conversation):
     one, other = (make_conversation(name, 6, seed=1) for name in ("one", "other"))
     texts = [" ".join(WORDS)] * 6
     same = [utterance_seed("one", item.id) for item in one.utterances]

@@ -28,18 +28,18 @@ def table():
     }
 
 
-def test_who_dominates(table):
+def test_dominant_modality(table):
     actual = {kind: list(chosen) for kind, chosen in figures._by_dominance(table).items()}
     assert actual == {"audio-dominated": [1], "text-dominated": [2, 3]}
 
 
-def test_the_last_layer_but_one(table):
+def test_second_to_last_layer(table):
     assert list(figures._penultimate(table)) == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
     single = {"confidence_audio": np.array([[0.7], [0.8]])}
     assert list(figures._penultimate(single)) == [0.7, 0.8]
 
 
-def test_a_case_says_what_each_head_names(table):
+def test_case_shows_the_prediction_of_each_head(table):
     rows = figures._case_layers({"case": 1}, table, 1, ("calm", "glad", "cross"))
     assert [(row["modality"], row["layer"]) for row in rows[:4]] == [
         ("text", 1), ("text", 2), ("text", 3), ("audio", 1),
@@ -48,7 +48,7 @@ def test_a_case_says_what_each_head_names(table):
     assert rows[4]["confidence"] == pytest.approx(0.1)
 
 
-def test_utterances_without_a_modality_say_nothing_of_priority(table):
+def test_utterances_with_a_missing_modality_are_excluded_from_priority(table):
     whole = figures._complete_utterances(table)
     assert list(whole["gold"]) == [0, 1, 2, 0, -100]
     assert {kind: list(chosen) for kind, chosen in figures._by_dominance(whole).items()} == {
@@ -109,7 +109,7 @@ def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_fac
     return draw
 
 
-def test_models_that_hear_are_reproduced_too(drawn):
+def test_audio_models_are_reproduced_too(drawn):
     predictions = drawn(
         "dq-former-table4", rows=("DQ-Former, audio zeroed", "DQ-Former, text absent")
     )
@@ -149,6 +149,6 @@ def test_confidence_by_kind_and_cases(drawn, read_csv):
     assert audio[0] == pytest.approx(loudest, abs=1e-5)
 
 
-def test_nobody_dominates(table):
+def test_no_dominant_modality(table):
     with pytest.raises(InputError, match="no test utterance is text-dominated or audio-domina"):
         figures._require_records([])

@@ -27,7 +27,7 @@ def pictures(predictions, name):
     return (folder / f"{name}.png").read_bytes(), (folder / f"{name}.svg").read_text()
 
 
-def test_context_over_ranks_of_similarity(make_settings, corpus_folder, tmp_path, read_csv):
+def test_context_weight_by_similarity_rank(make_settings, corpus_folder, tmp_path, read_csv):
     settings = make_settings(corpus_folder, tmp_path / "out", seeds=1)
     predictions = reproduce("df-erc-figure8", settings)["df-erc-figure8"]
     rows = read_csv(predictions.folder / "figures" / "consistency.csv")
@@ -52,7 +52,7 @@ def test_similarity_of_normalised_vectors(make_settings, corpus_folder, tmp_path
     assert psi["DF-ERC"] != psi["DF-ERC, normalised"]
 
 
-def test_scores_over_a_weight(make_settings, corpus_folder, tmp_path, read_csv):
+def test_scores_by_loss_weight(make_settings, corpus_folder, tmp_path, read_csv):
     settings = make_settings(corpus_folder, tmp_path / "out", rows=("0.0", "1.0"))
     predictions = reproduce("df-erc-figure9", settings)["df-erc-figure9"]
     rows = read_csv(predictions.folder / "figures" / "trend.csv")
@@ -62,7 +62,9 @@ def test_scores_over_a_weight(make_settings, corpus_folder, tmp_path, read_csv):
     assert "alpha 3" in pictures(predictions, "trend")[1]
 
 
-def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tmp_path, read_csv):
+def test_one_utterance_through_the_model(
+    make_settings, corpus_folder, small_corpus, tmp_path, read_csv
+):
     out = tmp_path / "out"
     settings = make_settings(corpus_folder, out, changes=MULTIEMO)
     predictions = reproduce("multiemo-figure6", settings)["multiemo-figure6"]
@@ -90,7 +92,7 @@ def test_one_utterance_on_its_way(make_settings, corpus_folder, small_corpus, tm
         assert utterance.text not in text
 
 
-def test_models_are_asked_where_the_request_says(
+def test_request_selects_the_models(
     make_settings, corpus_folder, small_corpus, tmp_path, monkeypatch
 ):
     asked = []
@@ -115,7 +117,7 @@ def test_models_are_asked_where_the_request_says(
     assert list(folder.glob("predictions-test-audio-absent-*"))
 
 
-def test_heat_maps_stand_by_step_and_modality():
+def test_heat_maps_are_arranged_by_step_and_modality():
     names = ["unimodal_text", "unimodal_audio", "fused_text", "fused_audio", "joint"]
     rows = [{"features": n, "position": i, "value": float(i)} for n in names for i in range(5)]
     with house_style():
@@ -130,7 +132,7 @@ def test_heat_maps_stand_by_step_and_modality():
     assert np.isnan(np.ma.filled(shown, np.nan)).sum() == 4
 
 
-def test_nothing_of_a_figure_is_cut_off(tmp_path):
+def test_figures_are_not_clipped(tmp_path):
     with house_style():
         figure, (axis,) = new_figure(3, 2)
     axis.set_yticks([0, 1], ["a long name of a row of a table", "another"])

@@ -35,7 +35,7 @@ def predictions(seed=0, *, psi=None, weight=None):
 
 @given(st.lists(st.floats(-5, 5) | st.just(float("nan")), min_size=1, max_size=30),
        st.integers(1, 10))  # fmt: skip
-def test_groups_cut_an_order_into_like_parts(values, count):
+def test_groups_split_a_ranking_into_equal_parts(values, count):
     values = np.array(values)
     groups = equal_groups(values, count)
     joined = np.concatenate([*groups.values(), np.zeros(0, int)]).astype(int)
@@ -72,7 +72,7 @@ def test_weights_by_cross_entropy():
     assert rows[0]["accuracy"] > rows[-1]["accuracy"]
 
 
-def test_ranks_are_the_references():
+def test_ranks_equal_the_reference():
     psi = np.arange(SIZE, dtype=np.float32)
     reference, own = predictions(0, psi=psi), predictions(0)
     rows = _by_rank(reference, own, "accuracy")

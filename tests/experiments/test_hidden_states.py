@@ -39,7 +39,7 @@ def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
         assert (table[f"right_{m}"][sure] == 1).all()
 
 
-def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
+def test_hidden_states_are_recorded_once(seed, small_corpus, monkeypatch):
     folder, predictions = seed
     keys = predictions.keys[3:9]
     first = _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=keys)
@@ -49,7 +49,7 @@ def test_they_are_recorded_once(seed, small_corpus, monkeypatch):
     np.testing.assert_array_equal(again["utterance_audio"], first["utterance_audio"])
 
 
-def test_other_utterances_are_recorded_again(seed, small_corpus):
+def test_changed_utterances_are_recorded_again(seed, small_corpus):
     folder, predictions = seed
     _stored_hidden_states(folder, "levels", _levels, small_corpus, keys=predictions.keys[:2])
     wide = _stored_hidden_states(
@@ -58,7 +58,7 @@ def test_other_utterances_are_recorded_again(seed, small_corpus):
     assert list(wide["utterance"]) == list(predictions.utterances[1:4])
 
 
-def test_another_corpus_is_recorded_again(seed, small_corpus):
+def test_changed_corpus_is_recorded_again(seed, small_corpus):
     """The same utterances with other vectors have the same keys."""
     folder, predictions = seed
     keys = predictions.keys[3:9]
@@ -74,7 +74,7 @@ def test_another_corpus_is_recorded_again(seed, small_corpus):
     assert np.nanmax(abs(first["modality_audio"] - other["modality_audio"])) > 1e-4
 
 
-def test_a_file_that_is_cut_short(seed, small_corpus):
+def test_truncated_file(seed, small_corpus):
     folder, predictions = seed
     path = folder / f"inside-odd-{corpus_key(small_corpus)}.parquet"
     path.write_bytes(b"PAR1")
@@ -92,7 +92,7 @@ def test_errors_are_counted_in_bins():
     assert sum(row["share"] for row in rows) == pytest.approx(100)
 
 
-def test_the_report_of_contributions_error(finished, report_only, read_csv, seed, small_corpus):
+def test_report_of_contributions_error(finished, report_only, read_csv, seed, small_corpus):
     predictions = report_only("df-erc-figure11", finished)
     rows = read_csv(predictions.folder / "figures" / "contribution-error.csv")
     assert {row["modality"] for row in rows} == {"text", "audio", "video", "mean of all"}

@@ -67,7 +67,7 @@ def started(corpus_folder, tmp_path, program):
     process.wait()
 
 
-def test_what_was_finished_before_a_kill_is_kept_and_the_rest_goes_on(
+def test_finished_work_survives_a_kill_and_the_rest_continues(
     started, make_settings, corpus_folder, tmp_path
 ):
     out = tmp_path / "out"

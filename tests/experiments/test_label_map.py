@@ -18,7 +18,7 @@ def aligned(model, corpus, **fields):
     return align_with_corpus(model, corpus, "x", LabelMap(**fields))
 
 
-def test_known_names_meet():
+def test_known_synonyms_are_mapped():
     assert aligned(MELD_7, URDU).common.names == ("neutral", "sadness", "joy", "anger")
     alignment = aligned(IEMOCAP_6, MELD_7, labels={"fear": None, "disgust": None, "surprise": None})
     assert alignment.common.names == ("joy", "sadness", "neutral", "anger")
@@ -26,7 +26,7 @@ def test_known_names_meet():
     assert alignment.model["excited"] == "joy"
 
 
-def test_equal_sets_stay_as_they_are():
+def test_equal_sets_are_unchanged():
     alignment = aligned(IEMOCAP_6, IEMOCAP_6)
     assert alignment.common.names == IEMOCAP_6.names
     shuffled = LabelSet("other order", IEMOCAP_4.names[::-1])
@@ -44,7 +44,7 @@ def test_emotions_are_scored_as_polarity():
     }  # fmt: skip
 
 
-def test_own_names_come_first():
+def test_custom_names_take_precedence():
     own = LabelSet("own", ("cross", "glad", "flat"))
     with pytest.raises(InputError, match="no label for 'cross'"):
         aligned(MELD_7, own)
@@ -59,7 +59,7 @@ def write(tmp_path, text):
     return path
 
 
-def test_a_file_is_read(tmp_path):
+def test_label_map_file_is_read(tmp_path):
     text = "labels:\n  cross: anger\n  flat: null\ncorpora:\n  urdu: {Sad: sadness}\n"
     label_map = read_label_map(write(tmp_path, text))
     assert label_map.labels == {"cross": "anger", "flat": None}
@@ -91,6 +91,6 @@ def test_other_files_are_refused(tmp_path, text, words):
         ({"corpora": {"urdu": {"joy": "joy"}}}, "corpus 'urdu' has no label 'joy'"),
     ],
 )
-def test_labels_that_do_not_exist_are_refused(tmp_path, fields, words):
+def test_nonexistent_labels_are_refused(tmp_path, fields, words):
     with pytest.raises(InputError, match=words):
         check_label_map(LabelMap(**fields), MELD_7, {"urdu": URDU}, where=tmp_path / "map.yaml")

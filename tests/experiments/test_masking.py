@@ -32,7 +32,7 @@ def emptied(corpus, modality):
 
 
 @pytest.mark.parametrize("modality", ["text", "audio", "video"])
-def test_declared_absent_is_as_if_it_had_never_been_there(seed, small_corpus, modality):
+def test_declared_absent_equals_never_present(seed, small_corpus, modality):
     masking = Masking(modality=modality, how="absent")
     predictions = masked_predictions(seed, masking, small_corpus)
     model = load_model(seed / "model")
@@ -41,7 +41,7 @@ def test_declared_absent_is_as_if_it_had_never_been_there(seed, small_corpus, mo
     assert abs(predictions.probabilities - expected.probabilities).max() < 1e-6
 
 
-def test_zeroed_is_something_else_and_is_kept(seed, small_corpus):
+def test_zeroed_differs_from_absent_and_is_stored(seed, small_corpus):
     zeroed = masked_predictions(seed, Masking(modality="audio", how="zeroed"), small_corpus)
     absent = masked_predictions(seed, Masking(modality="audio", how="absent"), small_corpus)
     assert abs(zeroed.probabilities - absent.probabilities).max() > 0
@@ -51,7 +51,7 @@ def test_zeroed_is_something_else_and_is_kept(seed, small_corpus):
     assert path.stat().st_mtime_ns == before
 
 
-def test_answers_about_one_corpus_are_not_given_for_another(seed, small_corpus, tmp_path):
+def test_cached_answers_are_not_shared_between_corpora(seed, small_corpus, tmp_path):
     """The same conversations with other vectors, and then the first ones again."""
     shutil.copytree(seed / "model", tmp_path / "model")
     masking = Masking(modality="text", how="absent")

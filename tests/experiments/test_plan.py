@@ -18,7 +18,7 @@ def plan(small_corpus):
     return make
 
 
-def test_the_corpus_chooses_the_recipe(plan, small_corpus):
+def test_recipe_depends_on_the_corpus(plan, small_corpus):
     assert plan().recipes["DF-ERC"].name == "df-erc-composed-cached"
     assert plan(end_to_end=True).recipes["DF-ERC"].model.trains_text_encoder
     mosi = plan(corpus=replace(small_corpus, name="mosi"))
@@ -26,12 +26,12 @@ def test_the_corpus_chooses_the_recipe(plan, small_corpus):
     assert plan(corpus=replace(small_corpus, name="iemocap")).reference.compare == "iemocap"
 
 
-def test_both_modes_have_a_report(plan):
+def test_both_modes_give_a_report(plan):
     folders = {plan().folder, plan(end_to_end=True).folder}
     assert folders == {"df-erc-table2", "df-erc-table2-end-to-end"}
 
 
-def test_rows_that_are_the_same_are_trained_once(plan):
+def test_equal_rows_are_trained_once(plan):
     first, second, third = (plan(n) for n in ("df-erc-table2", "df-erc-table3", "df-erc-figure9"))
     same = [first.recipes["DF-ERC"], second.recipes["T+A+V"], third.recipes["0.3"]]
     assert len({_folder_name(recipe) for recipe in same}) == 1
@@ -45,7 +45,7 @@ def test_published_rows_are_not_trained(plan):
     assert predictions.recipes["bc-LSTM"].training == predictions.recipes["DF-ERC"].training
 
 
-def test_settings_of_the_system_leave_baselines_alone(plan):
+def test_settings_of_the_system_do_not_affect_baselines(plan):
     changes = ("model.fusion_width=8", "training.epochs=3", "model.dropout=0.3")
     predictions = plan("df-erc-table1", changes=changes).recipes
     assert predictions["DF-ERC"].model.fusion_width == 8
@@ -54,7 +54,7 @@ def test_settings_of_the_system_leave_baselines_alone(plan):
     assert predictions["Late fusion"].model.dropout == 0.3
 
 
-def test_baselines_read_the_history_as_the_system_does():
+def test_baselines_read_the_same_history_as_the_system():
     """A recipe that hides the states of preceding utterances hides them from every row."""
     recipe = change_recipe(load_recipe("dq-former-iemocap"), {"model.history_states": False})
     for name in ("sa", "mult", "mbt", "text-only"):
@@ -62,7 +62,7 @@ def test_baselines_read_the_history_as_the_system_does():
         assert (model.name, model.history_states, model.history) == (name, False, 5)
 
 
-def test_contribution_is_taken_apart(plan):
+def test_contribution_is_ablated_separately(plan):
     """Table 2 has both readings of -DDM, and -CFM's weights and losses by themselves."""
     recipes = plan().recipes
     kept, dropped = (recipes[name].model for name in ("-DDM", "-DDM, branch dropped"))
@@ -72,7 +72,7 @@ def test_contribution_is_taken_apart(plan):
         assert recipes[f"-CFM({part})"].model.ablations == (f"-CFM({part})",)
 
 
-def test_the_visibly_noisy_corpus_has_the_composed_one_s_recipes(plan, small_corpus):
+def test_visibly_noisy_corpus_uses_the_composed_recipes(plan, small_corpus):
     noisy = replace(small_corpus, name="composed-visible-noise")
     for target, row in (("df-erc-table2", "DF-ERC"), ("multiemo-table2", "MultiEMO")):
         predictions = plan(target, corpus=noisy)
@@ -80,11 +80,11 @@ def test_the_visibly_noisy_corpus_has_the_composed_one_s_recipes(plan, small_cor
         assert "disturbed" in predictions.reference.differs
 
 
-def test_rows_can_be_chosen_and_the_baseline_comes_along(plan):
+def test_chosen_rows_include_the_baseline(plan):
     assert list(plan(rows=("-CFM",)).recipes) == ["DF-ERC", "-CFM"]
 
 
-def test_a_setting_that_is_not_there_leaves_one_row_out(plan):
+def test_missing_setting_omits_one_row(plan):
     predictions = plan("df-erc-decisions", rows=("Contrast over the whole batch",))
     assert predictions.recipes["Contrast over the whole batch"].model.scope == "batch"
 
@@ -97,7 +97,7 @@ def test_a_setting_that_is_not_there_leaves_one_row_out(plan):
         (("video",), {"end_to_end": True}, "no video vectors"),
     ],
 )
-def test_a_corpus_without_a_modality(plan, without, choice, named):
+def test_corpus_without_a_modality(plan, without, choice, named):
     with pytest.raises(InputError) as caught:
         plan(without=without, **choice)
     assert named in str(caught.value)
@@ -119,17 +119,17 @@ def test_end_to_end_needs_no_text_vectors(plan):
         ("dq-former-table3", {}, "not for small"),
     ],
 )
-def test_plans_that_cannot_be_meant(plan, name, choice, named):
+def test_invalid_plans_are_refused(plan, name, choice, named):
     with pytest.raises(UsageError) as caught:
         plan(name, **choice)
     assert named in str(caught.value)
 
 
-def test_models_that_read_sound_need_sounds(plan, small_corpus):
+def test_audio_models_need_audio(plan, small_corpus):
     with pytest.raises(UsageError, match="--media"):
         plan("dq-former-table3", corpus=replace(small_corpus, name="composed"))
 
 
-def test_a_mode_that_is_not_there(plan, small_corpus):
+def test_unknown_mode(plan, small_corpus):
     with pytest.raises(UsageError, match="has no end-to-end recipe"):
         plan("multiemo-table2", corpus=replace(small_corpus, name="meld"), end_to_end=True)

@@ -76,7 +76,7 @@ def test_targets_of_a_package_are_reproduced(
     assert (report.folder / "figures" / "curves.svg").is_file()
 
 
-def test_a_plot_is_looked_up_in_the_package_first(install, small_corpus):
+def test_plots_are_looked_up_in_the_package_first(install, small_corpus):
     figures = FIGURES.replace("test_sizes", "table")
     install("own_targets_two", figures=figures)
     (draw,) = make_plan("own-table", small_corpus, PlanOptions()).plots
@@ -106,7 +106,7 @@ def test_targets_without_figures_use_the_shared_plots(install, small_corpus):
         ),
     ],
 )
-def test_a_broken_package_does_not_hide_our_targets(install, changes, error, message, request):
+def test_broken_package_does_not_hide_built_in_targets(install, changes, error, message, request):
     name = f"own_targets_{abs(hash(request.node.name))}"
     if "value" in changes:
         changes = {"value": changes["value"].format(name.removeprefix("own_targets_"))}
@@ -116,7 +116,7 @@ def test_a_broken_package_does_not_hide_our_targets(install, changes, error, mes
     assert find_target("df-erc-table2").origin == "mmerc"
 
 
-def test_targets_of_a_file(make_settings, corpus_folder, tmp_path):
+def test_targets_from_a_file(make_settings, corpus_folder, tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(TARGETS))
     settings = make_settings(corpus_folder, tmp_path / "out", seeds=1, targets=path)
@@ -128,7 +128,7 @@ def test_targets_of_a_file(make_settings, corpus_folder, tmp_path):
         reproduce("own-sizes", settings)
 
 
-def test_private_functions_are_no_plots(small_corpus, tmp_path):
+def test_private_functions_are_not_plots(small_corpus, tmp_path):
     for plot in ("error-bins", "-error-bins", "np", "pie"):
         target = TARGETS["targets"]["own-table"] | {"plot": plot}
         path = tmp_path / "own.yaml"
@@ -137,7 +137,7 @@ def test_private_functions_are_no_plots(small_corpus, tmp_path):
             make_plan("own-table", small_corpus, PlanOptions(targets=path))
 
 
-def test_figures_of_our_papers_are_shared(small_corpus, tmp_path):
+def test_built_in_figures_are_shared(small_corpus, tmp_path):
     target = TARGETS["targets"]["own-table"] | {"plot": "contribution-error"}
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(TARGETS | {"targets": {"own-table": target}}))

@@ -68,7 +68,7 @@ def test_signs_are_counted(results):
     assert signs == ["yes", "yes" + unsure, "no" + unsure, "no", "", ""]
 
 
-def test_nothing_is_said_where_nothing_can_be_compared(results):
+def test_no_statement_without_a_comparison(results):
     assert sign_summary(results(FIRST)) == ""
     assert sign_summary(results(FIRST, (0, 0, 0, -1))) == ""
     assert difference_table(results(FIRST)) is None

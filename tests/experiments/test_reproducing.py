@@ -37,7 +37,7 @@ def states(folder):
     return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
-def test_the_report_says_what_the_runs_say(finished, runs):
+def test_report_matches_the_runs(finished, runs):
     text = (finished / "df-erc-table2" / "report.md").read_text()
     for name, run in runs.items():
         actual = results(run)["summary"]["test"]["weighted_f1"]
@@ -61,7 +61,7 @@ def test_differences_are_tested_against_the_baseline(finished, runs):
     assert cells(text, "Differences from DF-ERC", "-DDM")[1] == "-1.44"
 
 
-def test_signs_are_compared_with_the_papers(finished, read_csv):
+def test_signs_are_compared_with_the_paper(finished, read_csv):
     rows = read_csv(finished / "df-erc-table2" / "figures" / "differences.csv")
     for row in rows[1:]:
         difference = float(row["difference"])
@@ -71,7 +71,7 @@ def test_signs_are_compared_with_the_papers(finished, read_csv):
         assert row["same_sign"] == expected
 
 
-def test_classes_and_time_are_in_it(finished, runs, small_corpus, read_csv):
+def test_report_contains_classes_and_time(finished, runs, small_corpus, read_csv):
     text = (finished / "df-erc-table2" / "report.md").read_text()
     seeds = results(runs["-DDM"])["seeds"]
     for place, label in enumerate(small_corpus.labels, start=1):
@@ -89,7 +89,7 @@ def test_classes_and_time_are_in_it(finished, runs, small_corpus, read_csv):
     assert cells(text, "Hardware and time", "all")[5] == f"{sum(seconds) / 60:.1f}"
 
 
-def test_the_page_stands_alone(finished):
+def test_page_is_self_contained(finished):
     page = (finished / "df-erc-table2" / "report.html").read_text()
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert "<script" not in page
@@ -107,7 +107,7 @@ def test_figures_come_as_png_svg_and_csv(finished):
         assert (folder / f"{name}.csv").stat().st_size
 
 
-def test_nothing_that_was_said_is_in_a_report(finished, small_corpus):
+def test_report_contains_no_utterance_text(finished, small_corpus):
     said = {
         utterance.text
         for conversations in small_corpus.splits.values()
@@ -122,14 +122,14 @@ def test_nothing_that_was_said_is_in_a_report(finished, small_corpus):
             assert not [sentence for sentence in said if sentence in text], path
 
 
-def test_differences_from_the_papers_corpus_and_encoders_are_told(finished):
+def test_differences_from_the_papers_corpus_and_encoders_are_stated(finished):
     text = (finished / "df-erc-table2" / "report.md").read_text()
     assert "The paper did not use this corpus" in text
     assert "RoBERTa-large" in text
     assert "audio as stored vectors (random, 7 wide)" in text
 
 
-def test_a_second_call_trains_nothing(finished, make_settings, corpus_folder):
+def test_second_call_trains_nothing(finished, make_settings, corpus_folder):
     before = states(finished / "runs")
     lines = []
     reproduce("df-erc-table2", make_settings(corpus_folder, finished, rows=ROWS, lines=lines))
@@ -139,7 +139,7 @@ def test_a_second_call_trains_nothing(finished, make_settings, corpus_folder):
     assert {path.name for path in changed} <= {"result.json"}
 
 
-def test_another_folder_takes_finished_seeds_from_the_cache(
+def test_another_folder_reuses_finished_seeds_from_the_cache(
     finished, make_settings, corpus_folder, tmp_path
 ):
     lines = []
@@ -153,7 +153,7 @@ def test_another_folder_takes_finished_seeds_from_the_cache(
 
 
 @pytest.mark.parametrize("target", ["df-erc-figure6", "df-erc-figure7", "df-erc-figure11"])
-def test_a_new_figure_needs_no_training(finished, report_only, monkeypatch, target):
+def test_new_figure_needs_no_training(finished, report_only, monkeypatch, target):
     monkeypatch.setattr(training, "finish_seed_with_machine", lambda job: pytest.fail("trained"))
     before = {path for path in states(finished / "runs") if "inside" not in path.name}
     predictions = report_only(target, finished)
@@ -161,9 +161,7 @@ def test_a_new_figure_needs_no_training(finished, report_only, monkeypatch, targ
     assert {p for p in states(finished / "runs") if "inside" not in p.name} == before
 
 
-def test_a_full_disk_in_the_middle_loses_nothing(
-    make_settings, corpus_folder, tmp_path, monkeypatch
-):
+def test_full_disk_loses_no_results(make_settings, corpus_folder, tmp_path, monkeypatch):
     saved = Predictions.save
 
     def save(self, path):
@@ -187,7 +185,7 @@ def test_a_full_disk_in_the_middle_loses_nothing(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
-def test_everything_that_a_corpus_allows(make_settings, corpus_folder, tmp_path, monkeypatch):
+def test_every_target_a_corpus_allows(make_settings, corpus_folder, tmp_path, monkeypatch):
     from mmerc.experiments.reproduction import reproduce as module
 
     requested = {"df-erc-figure6", "df-erc-figure7", "multiemo-table1", "df-erc-decisions"}

@@ -30,7 +30,7 @@ def test_every_row_is_trained_on_the_same_folds(decided):
     assert [t.weighted_f1 for t in here[:_FOLDS]] == folds["As decided"]
 
 
-def test_the_report_tells_the_difference(decided):
+def test_report_states_the_difference(decided):
     predictions, _, _ = decided
     folds = json.loads((predictions.folder / "folds.json").read_text())
     pairs = zip(folds[ROW], folds["As decided"], strict=True)
@@ -44,13 +44,13 @@ def test_the_report_tells_the_difference(decided):
     assert f"| {better} of 5 |" in text
 
 
-def test_nothing_is_left_but_scores(decided):
+def test_only_scores_are_kept(decided):
     names = {path.name for path in decided[0].folder.iterdir()}
     assert names == {"folds.json", "report.html", "report.md", "figures"}
     assert not list(decided[0].folder.rglob("*.safetensors"))
 
 
-def test_what_was_scored_is_not_trained_again(decided, make_settings, corpus_folder):
+def test_scored_folds_are_not_trained_again(decided, make_settings, corpus_folder):
     predictions, first, _ = decided
     lines = []
     out = predictions.folder.parent
@@ -60,13 +60,13 @@ def test_what_was_scored_is_not_trained_again(decided, make_settings, corpus_fol
     assert not any("epoch" in line for line in lines)
 
 
-def test_folds_that_are_not_there(make_settings, corpus_folder, decided, report_only):
+def test_missing_folds_are_refused(make_settings, corpus_folder, decided, report_only):
     folder = decided[0].folder
     with pytest.raises(InputError, match="it has no row 'Target not detached'"):
         report_only("df-erc-decisions", folder.parent, rows=("Target not detached",), seeds=1)
 
 
-def test_holm_corrects_over_the_decisions(small_corpus):
+def test_holm_corrects_over_all_decisions(small_corpus):
     rows = (ROW, "Target not detached")
     plan = make_plan("df-erc-decisions", small_corpus, PlanOptions(rows=rows))
     scores = {"As decided": [1.0, 2, 3, 4, 5], ROW: [2.0, 3.1, 4, 5, 6.1]}

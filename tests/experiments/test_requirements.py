@@ -29,7 +29,7 @@ PAPER = {
 }  # fmt: skip
 
 
-def test_a_target_says_what_it_needs_and_how_long_it_took():
+def test_target_states_its_requirements_and_duration():
     paper = PaperTargets.model_validate(PAPER)
     item = _describe_target("t", paper, paper.targets["t"])
     assert item.encoders == {

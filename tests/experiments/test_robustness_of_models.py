@@ -82,7 +82,7 @@ def model(request, make_model, make_sound_model, corpora):
     return predictions.eval()
 
 
-def test_every_disturbance_that_applies_is_felt(model, corpora, monkeypatch):
+def test_every_applicable_disturbance_changes_the_input(model, corpora, monkeypatch):
     monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # a process for 8 sounds?
     undisturbed = _predict_disturbed(model, corpora.corpus, None)
     left_out = set()
@@ -109,7 +109,7 @@ def of(modality, how, strength=None):
     )
 
 
-def test_noise_is_in_the_vectors_and_in_the_sounds(corpora, make_model, make_sound_model):
+def test_noise_reaches_vectors_and_audio(corpora, make_model, make_sound_model):
     noise = of("audio", "noise", 10)
     vectors = corpora.apply(noise, make_model("late-fusion", widths=WIDTHS))
     clean, noisy = (c.features["audio"] for c in (corpora.corpus, vectors))
@@ -122,7 +122,7 @@ def test_noise_is_in_the_vectors_and_in_the_sounds(corpora, make_model, make_sou
     assert len({clip.noise.seed for clip in heard.sounds.values()}) == len(heard.sounds)
 
 
-def test_lost_pictures_leave_some_without_a_vector(corpora, make_model):
+def test_lost_frames_leave_some_vectors_absent(corpora, make_model):
     tasks = [
         replace(task, segment=replace(task.segment, pictures=task.segment.pictures[:1]))
         for task in corpora.tasks
@@ -149,7 +149,7 @@ def test_lost_pictures_leave_some_without_a_vector(corpora, make_model):
         ({"silent": True}, ("audio", "noise", 0), "names no sound"),
     ],
 )
-def test_what_is_left_out_says_why(corpora, make_model, changes, how, why):
+def test_omissions_give_a_reason(corpora, make_model, changes, how, why):
     corpus = corpora.corpus
     if "features" in changes:
         corpus = replace(corpus, features={"text": corpus.features["text"]})
@@ -169,7 +169,7 @@ def test_what_is_left_out_says_why(corpora, make_model, changes, how, why):
     assert not actual.reason.endswith(".")
 
 
-def test_media_that_are_all_missing_are_an_error(corpora, make_model, tmp_path):
+def test_entirely_missing_media_are_an_error(corpora, make_model, tmp_path):
     elsewhere = [
         replace(task, segment=Segment(sound=Clip(tmp_path / "none.wav"))) for task in corpora.tasks
     ]
@@ -200,7 +200,7 @@ def test_selected_columns_are_selected_again(corpora, tmp_path):
     )
 
 
-def test_broken_weights_are_an_error(tmp_path):
+def test_damaged_weights_are_an_error(tmp_path):
     (tmp_path / "own.safetensors").write_bytes(b"no weights")
     spec = FeatureSpec(modality="video", extractor="denseface", dim=342)
     with pytest.raises(InputError, match=r"own\.safetensors"):

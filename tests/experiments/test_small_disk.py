@@ -16,7 +16,7 @@ def finished_files(out):
     return {path: n for seed in out.rglob("seed.json") for path, n in files(seed.parent).items()}
 
 
-def test_what_was_finished_on_a_disk_that_is_full_then_is_kept(
+def test_finished_work_is_kept_when_the_disk_fills(
     disk, leave, make_settings, corpus_folder, finished
 ):
     seed, *_ = sorted(finished.rglob("seed-0"))

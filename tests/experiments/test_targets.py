@@ -44,7 +44,7 @@ def changed(**target):
     return GOOD | {"targets": {"t": GOOD["targets"]["t"] | target}}
 
 
-def test_all_targets_are_there():
+def test_all_targets_are_defined():
     assert sorted(target_files()) == sorted(NAMES)
     assert parse_targets(yaml.safe_dump(GOOD), "good").targets["t"].rows[1].name == "b"
 
@@ -63,19 +63,19 @@ def test_all_targets_are_there():
         ([], "settings"),
     ],
 )
-def test_data_that_cannot_be_meant(value, named):
+def test_invalid_target_data_is_refused(value, named):
     with pytest.raises(UsageError) as caught:
         parse_targets(yaml.safe_dump(value), "file.yaml")
     assert named in str(caught.value)
     assert "file.yaml" in str(caught.value)
 
 
-def test_text_that_is_no_yaml():
+def test_invalid_yaml_is_refused():
     with pytest.raises(UsageError, match=r"file\.yaml is not YAML"):
         parse_targets("a: [", "file.yaml")
 
 
-def test_an_unknown_target_names_the_known_ones():
+def test_unknown_target_error_lists_the_known_ones():
     with pytest.raises(
         UsageError, match=r"No target is called 'x'; choose df-erc-table1.*, or all\."
     ):
@@ -94,7 +94,7 @@ def test_every_row_has_a_recipe_of_this_version(small_corpus, name, corpus):
     assert all(set(r.model.modalities) <= set(MODALITIES) for r in plan.recipes.values())
 
 
-def test_four_emotions_of_iemocap_are_the_paper_s_where_happy_stands_alone():
+def test_four_iemocap_emotions_match_the_paper_with_separate_happy():
     corpora = find_target("dq-former-table3").paper.corpora
     assert corpora["iemocap-4-unmerged-ratio"].compare == "iemocap4"
     assert not corpora["iemocap-4-unmerged-ratio"].differs

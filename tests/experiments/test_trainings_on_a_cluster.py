@@ -22,7 +22,9 @@ def cluster():
         ray.shutdown()
 
 
-def test_a_cluster_trains_the_same(finished, make_settings, corpus_folder, small_corpus, tmp_path):
+def test_cluster_training_equals_local_training(
+    finished, make_settings, corpus_folder, small_corpus, tmp_path
+):
     executor = Executor(jobs=2, engine="ray")
     settings = make_settings(
         corpus_folder, tmp_path / "out", seeds=1, executor=executor, use_cache=False

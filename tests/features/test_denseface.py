@@ -90,7 +90,7 @@ def picture(pixels, codec="png", form="gray"):
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
-def test_the_network_is_the_papers():
+def test_network_equals_the_paper():
     """DenseNet-BC of depth 100 and growth 12: 0.8 million parameters (Table 2)."""
     network = DenseNet()
     weighted = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
@@ -133,7 +133,7 @@ def by_hand(network, images):
 
 
 @torch.no_grad()
-def test_forward_by_hand():
+def test_forward_matches_a_calculation_by_hand():
     network = some_network()
     images = normalise(torch.from_numpy(faces(3))[:, None])
     actual = network(images)
@@ -150,7 +150,7 @@ def test_normalised_grey():
     assert abs(levels[2]) < 0.01
 
 
-def test_a_face_has_the_same_vector_in_any_batch(weights):
+def test_vector_does_not_depend_on_the_batch(weights):
     face_vectors = DenseFace(SpeakerFaces(), weights=weights)
     crops = faces(70)  # more than are taken at once
     together = face_vectors.vectors_of(crops)
@@ -161,7 +161,7 @@ def test_a_face_has_the_same_vector_in_any_batch(weights):
 
 
 @torch.no_grad()
-def test_an_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
+def test_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
     monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: False)
     actual = DenseFace(TheseFaces(39), weights=weights).extract(Segment())
     network = extractor.load_network(weights)
@@ -172,7 +172,7 @@ def test_an_utterance_is_the_mean_of_twenty_faces(weights, monkeypatch):
 
 
 @torch.no_grad()
-def test_the_second_version_equalises_and_weighs_faces(weights, monkeypatch):
+def test_second_version_equalises_and_weights_faces(weights, monkeypatch):
     monkeypatch.setattr(extractor, "fast_bfloat16", lambda _: False)
     actual = DenseFace(TheseFaces(3), weights=weights, version="denseface-2").extract(Segment())
     network, crops = extractor.load_network(weights), faces(3)
@@ -185,7 +185,7 @@ def test_the_second_version_equalises_and_weighs_faces(weights, monkeypatch):
     np.testing.assert_allclose(plain.extract(Segment()), vectors.mean(0), atol=1e-5, rtol=1e-4)
 
 
-def test_versions_are_told_apart_and_the_first_is_unchanged(weights):
+def test_versions_differ_in_fingerprint_and_the_first_is_unchanged(weights):
     specs = [DenseFace(SpeakerFaces(), weights=weights, version=name).spec for name in VERSIONS]
     assert [spec.extractor for spec in specs] == list(VERSIONS)
     assert len({spec.fingerprint for spec in specs}) == len(specs)
@@ -196,7 +196,7 @@ def test_versions_are_told_apart_and_the_first_is_unchanged(weights):
 
 
 @pytest.mark.parametrize("name", VERSIONS)
-def test_a_version_is_found_by_its_name(name):
+def test_version_is_found_by_name(name):
     built = NamedExtractor(name)()
     assert built.spec.extractor == name
     assert built.spec.settings["weights"] == file_fingerprint(VERSIONS[name].weights)
@@ -205,7 +205,7 @@ def test_a_version_is_found_by_its_name(name):
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])
-def test_so_few_faces_are_all_taken(count):
+def test_few_faces_are_all_used(count):
     assert np.array_equal(evenly(faces(count), 20), faces(count))
 
 
@@ -214,12 +214,12 @@ def test_no_face_is_absent(weights):
     assert actual == Absent("no face in any frame")
 
 
-def test_a_grey_picture_is_taken_as_it_is():
+def test_grey_image_is_used_unchanged():
     face = faces(1)[0]
     assert np.array_equal(grey_face(picture(face)), face)
 
 
-def test_a_picture_of_another_size_is_scaled():
+def test_image_of_another_size_is_scaled():
     large = np.kron(faces(1)[0] // 32 * 32, np.ones((3, 3), np.uint8))
     for data in (picture(large), picture(large, "mjpeg", "yuvj420p")):
         actual = grey_face(data)
@@ -227,7 +227,7 @@ def test_a_picture_of_another_size_is_scaled():
         assert np.abs(actual.astype(int) - faces(1)[0] // 32 * 32).mean() < 12
 
 
-def test_damaged_pictures_are_left_out():
+def test_damaged_images_are_left_out():
     crops = faces(2)
     pictures = (picture(crops[0]), b"\xff\xd8\xff nothing", picture(crops[1])[:90])
     actual = SpeakerFaces().views(Segment(pictures=pictures)).crops
@@ -235,18 +235,18 @@ def test_damaged_pictures_are_left_out():
 
 
 @pytest.mark.parametrize("pictures", [(), (b"",), (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")])
-def test_pictures_without_a_face_are_absent(weights, pictures):
+def test_images_without_a_face_are_absent(weights, pictures):
     actual = DenseFace(SpeakerFaces(), weights=weights).extract(Segment(pictures=pictures))
     assert isinstance(actual, Absent)
     assert (actual.reason == "no film or picture") == (not pictures)
 
 
-def test_the_fingerprint_tells_how_speaking_faces_are_chosen():
+def test_fingerprint_depends_on_how_speaking_faces_are_chosen():
     assert source_settings(SpeakerFaces())["source.rule"] == "lip sync"
     assert "source.rule" not in source_settings(SpeakerFaces(choice="largest"))
 
 
-def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path, monkeypatch):
+def test_fingerprint_depends_on_weights_faces_and_number_format(weights, tmp_path, monkeypatch):
     other = write_weights(tmp_path / "other.safetensors", some_network(seed=1))
     predictions = [
         DenseFace(SpeakerFaces(), weights=weights),
@@ -265,7 +265,7 @@ def test_the_fingerprint_tells_weights_faces_and_number_format(weights, tmp_path
     )
 
 
-def test_missing_weights_are_told(monkeypatch, tmp_path):
+def test_missing_weights_are_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(
         extractor, "VERSIONS", {"denseface": FaceVersion(weights=tmp_path / "weights.safetensors")}
     )
@@ -289,7 +289,7 @@ def test_shipped_weights_are_checked(monkeypatch, tmp_path, weights):
         DenseFace(SpeakerFaces())
 
 
-def test_other_files_are_no_weights(tmp_path):
+def test_other_files_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(InputError, match=r"weights\.safetensors: not a readable safetensors file"):
         DenseFace(SpeakerFaces(), weights=path)
@@ -301,7 +301,7 @@ def test_other_files_are_no_weights(tmp_path):
         DenseFace(SpeakerFaces(), weights=path)
 
 
-def test_the_weights_that_come_with_mmerc_name_a_real_smile():
+def test_shipped_weights_recognise_a_real_smile():
     """A photograph through detection, alignment and network: what is wrong anywhere shows here."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     (actual,) = SpeakerFaces().detector.detect([astronaut])
@@ -312,7 +312,7 @@ def test_the_weights_that_come_with_mmerc_name_a_real_smile():
     assert logits.softmax(-1).max() > 0.5
 
 
-def test_any_number_of_faces_is_seen_in_few_numbers(weights, monkeypatch):
+def test_any_number_of_faces_uses_few_batch_sizes(weights, monkeypatch):
     """What is compiled for a number of faces stays in memory."""
     dense, seen = DenseFace(TheseFaces(1), weights=weights), set()
     dense.bfloat16 = False

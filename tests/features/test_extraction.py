@@ -74,7 +74,7 @@ def run(tasks, make, store, jobs=1):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_any_number_of_processes_stores_the_same(tasks, store, tmp_path, jobs):
+def test_result_does_not_depend_on_the_number_of_processes(tasks, store, tmp_path, jobs):
     progress, reports = run(tasks, MakeFileSize(tmp_path / "log"), store, jobs)
     rows = store.read().rows
     assert {key[1]: None if r.vector is None else r.vector.tolist() for key, r in rows.items()} == {
@@ -87,7 +87,7 @@ def test_any_number_of_processes_stores_the_same(tasks, store, tmp_path, jobs):
     assert not (store.directory / "journal.arrows").exists()
 
 
-def test_what_is_stored_is_not_taken_again(tasks, store, tmp_path):
+def test_stored_vectors_are_not_extracted_again(tasks, store, tmp_path):
     log = tmp_path / "log"
     run(tasks[:5], MakeFileSize(log), store)
     progress, reports = run(tasks, MakeFileSize(log), store)
@@ -108,7 +108,7 @@ def test_utterances_that_share_their_media_share_the_work(tasks, store, tmp_path
     assert all(np.array_equal(rows["twin", str(n)].vector, [n] * 3) for n in range(1, 12))
 
 
-def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, store, tmp_path):
+def test_file_that_kills_its_worker_is_absent_and_others_are_stored(tasks, store, tmp_path):
     tasks[4] = task(tmp_path, 4, b"crash")
     tasks[9] = task(tmp_path, 9, b"crash")
     progress, _ = run(tasks, MakeFileSize(tmp_path / "log"), store, 2)
@@ -118,7 +118,7 @@ def test_a_file_that_kills_its_worker_is_absent_and_the_others_are_there(tasks, 
     assert sum(row.vector is not None for row in rows.values()) == 9
 
 
-def test_a_crash_costs_only_its_own_utterance_of_a_run(tmp_path, store):
+def test_crash_costs_only_its_own_utterance_of_a_run(tmp_path, store):
     """Utterances of one film are extracted in runs; those of a crashed run are tried again."""
     film = Clip(tmp_path / "film")
     parts = [task(tmp_path, number, b"x" * (number + 1)) for number in range(40)]
@@ -158,7 +158,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_run_loses_nothing_that_was_finished(tasks, store, tmp_path, workers):
+def test_killed_run_keeps_finished_vectors(tasks, store, tmp_path, workers):
     script = tmp_path / "run.py"
     tests = str(Path(__file__).parent)
     script.write_text(KILLED.format(tests=tests, folder=str(tmp_path), workers=workers))
@@ -181,7 +181,7 @@ def test_a_killed_run_loses_nothing_that_was_finished(tasks, store, tmp_path, wo
     assert len(log.read_text().split()) - 12 <= max(done_before - rescued, under_way) + 1
 
 
-def test_a_torn_journal_gives_its_whole_rows(store):
+def test_truncated_journal_gives_its_complete_rows(store):
     row = FeatureRow(conversation="c", utterance="1", vector=np.ones(3, np.float32))
     other = FeatureRow(conversation="c", utterance="2", vector=None, absent_because="silence")
     path = store.directory / "journal.arrows"
@@ -202,7 +202,7 @@ def test_a_torn_journal_gives_its_whole_rows(store):
         assert store.read().rows["c", "2"].absent_because == "silence"
 
 
-def test_a_vector_that_is_not_finite_is_refused_before_it_is_stored(store):
+def test_non_finite_vector_is_refused_before_storing(store):
     bad = FeatureRow(conversation="c", utterance="1", vector=np.array([1, np.nan, 2], np.float32))
     with pytest.raises(Exception, match="number 1 is nan"), open_journal(store) as journal:
         journal.add(bad)

@@ -24,7 +24,7 @@ def random_images(count=4, low=90, high=140):
     return torch.randint(low, high, (count, 1, 12, 10), generator=generator, dtype=torch.uint8)
 
 
-def test_equalisation_by_hand():
+def test_equalisation_matches_a_calculation_by_hand():
     images = random_images()
     actual = equalise(images)
     assert actual.dtype == torch.float32
@@ -33,21 +33,21 @@ def test_equalisation_by_hand():
         assert np.abs(by_hand(image) - expected).max() <= 1  # halves are rounded to even
 
 
-def test_brightness_contrast_and_gamma_do_not_matter():
+def test_equalisation_ignores_brightness_contrast_and_gamma():
     images = random_images().float()
     expected = equalise(images)
     for changed in (images + 60, 3 * images - 200, images.square() / 150):
         assert torch.equal(equalise(changed), expected)
 
 
-def test_the_levels_are_even():
+def test_equalised_levels_are_uniform():
     ramp = torch.arange(2304).view(1, 1, 48, 48) % 60 + 100
     levels = equalise(ramp).flatten().numpy()
     np.testing.assert_allclose(np.percentile(levels, [25, 50, 75]), [64, 128, 191], atol=5)
     assert (levels.min(), levels.max()) == (0, 255)
 
 
-def test_black_beside_a_frame_changes_nothing_else():
+def test_black_border_does_not_affect_the_rest():
     image = random_images(1).float()
     beside = torch.cat([image, torch.zeros(1, 1, 12, 10)], dim=3)
     with_dark = torch.cat([image, torch.full((1, 1, 12, 10), image.min().item())], dim=3)
@@ -56,12 +56,12 @@ def test_black_beside_a_frame_changes_nothing_else():
     assert (equalise(beside)[..., 10:] == 0).all()
 
 
-def test_an_image_of_one_level_is_unchanged():
+def test_uniform_image_is_unchanged():
     image = torch.full((2, 1, 6, 6), 77, dtype=torch.uint8)
     assert torch.equal(equalise(image), image.float())
 
 
-def test_a_crop_of_a_film_has_the_grey_levels_of_fer2013():
+def test_video_crop_has_the_grey_levels_of_fer2013():
     """FER2013's pictures have quartiles at 64, 128 and 192; a crop's are others before."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     dim = (astronaut * 0.4 + 60).astype(np.uint8)
@@ -73,7 +73,7 @@ def test_a_crop_of_a_film_has_the_grey_levels_of_fer2013():
     np.testing.assert_allclose(after, [64, 128, 192], atol=6)
 
 
-def test_sharpness_falls_with_blur_and_not_with_contrast():
+def test_sharpness_decreases_with_blur_but_not_with_contrast():
     rng = np.random.default_rng(0)
     face = rng.integers(0, 256, (48, 48)).astype(np.float64)
     blurred = (face + np.roll(face, 1, 0) + np.roll(face, 1, 1) + np.roll(face, (1, 1), (0, 1))) / 4
@@ -84,7 +84,7 @@ def test_sharpness_falls_with_blur_and_not_with_contrast():
     assert measure_sharpness(np.full((1, 48, 48), 9, np.uint8)) == 0
 
 
-def test_equal_faces_count_alike():
+def test_equal_faces_have_equal_weights():
     crops = np.repeat(np.random.default_rng(0).integers(0, 256, (1, 48, 48), dtype=np.uint8), 3, 0)
     np.testing.assert_allclose(weigh_faces(crops, np.ones(3)), 1 / 3)
     weights = weigh_faces(crops, np.array([1.0, 0.5, 0.0]))

@@ -22,11 +22,11 @@ JOINED = NamedExtractor("denseface+denseface-2")
         (NamedExtractor("faces-of-a-plugin"), False),
     ],
 )
-def test_who_can_follow_faces(extractor, follows):
+def test_extractors_that_can_follow_faces(extractor, follows):
     assert extractor.follows_faces is follows
 
 
-def test_joined_networks_see_the_same_faces(tmp_path):
+def test_joined_networks_use_the_same_faces(tmp_path):
     film = cut("photograph", tmp_path / "film.mp4", seconds=2)
     segment = Segment(film=Clip(film, 0.0, 1.0), sound=Clip(film, 0.0, 1.0))
     alone = NamedExtractor("denseface", tracks=True)()

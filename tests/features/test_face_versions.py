@@ -18,7 +18,7 @@ from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.images import EMOTIONS
 
 
-def test_the_second_version_was_trained_from_the_first():
+def test_second_version_was_trained_from_the_first():
     first, second = (VERSIONS[name].weights for name in ("denseface", "denseface-2"))
     card = json.loads(second.with_suffix(".json").read_text())
     assert card["initial_sha256"] == json.loads(first.with_suffix(".json").read_text())["sha256"]
@@ -30,14 +30,14 @@ def test_the_second_version_was_trained_from_the_first():
     assert VERSIONS["denseface-2-plain"].weights == second
 
 
-def test_packaged_models_use_the_version_that_they_were_trained_on():
+def test_packaged_models_use_the_version_of_their_training():
     trained_on = TrainedOn.read(find_embedded_model("mmerc-mini")).extractors["video"]
     components = load_components("mmerc-mini", commercial_only=False, face="speaking")
     assert components.extractors["video"].name == trained_on
     assert trained_on in VERSIONS
 
 
-def test_a_dim_smile_is_recognised():
+def test_dim_smile_is_recognised():
     """A photograph darkened and flattened like a film, through detection, crop and network."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     dim = (astronaut * 0.3 + 40).astype("uint8")

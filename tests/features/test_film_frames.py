@@ -16,7 +16,7 @@ EXAMPLE = Clip(Path(__file__).parents[2] / "examples" / "photograph.mp4")
 @pytest.mark.parametrize("held", [64 * 2**20, 3_000_000, 0])
 @pytest.mark.parametrize("half", [None, "right"])
 @pytest.mark.parametrize("beyond", [0.0, 0.5])  # seconds after the end of the film
-def test_decoding_once_or_twice_is_the_same(monkeypatch, held, half, beyond):
+def test_decoding_once_equals_decoding_twice(monkeypatch, held, half, beyond):
     monkeypatch.setattr(film_frames, "_MOST_HELD", held)
     end = probe(EXAMPLE.path).duration
     times = frame_times(end - 1.2, end + beyond, 5)
@@ -31,6 +31,6 @@ def test_decoding_once_or_twice_is_the_same(monkeypatch, held, half, beyond):
     assert np.array_equal(np.stack(mouths), np.stack(expected_mouths))
 
 
-def test_an_utterance_after_the_film_has_no_frames():
+def test_utterance_after_the_end_has_no_frames():
     with pytest.raises(MediaError, match="past the end of the film"):
         read_with_looks(FilmReader(), EXAMPLE, [900.0], [900.0, 900.04], half=None)

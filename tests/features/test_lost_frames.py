@@ -24,7 +24,7 @@ def losing(count, *, some):
     )
 
 
-def test_pictures_that_arrive_are_as_they_were():
+def test_received_images_are_unchanged():
     loss = losing(len(PICTURES), some=True)
     whole = SpeakerFaces().views(Segment(pictures=PICTURES)).crops
     left = SpeakerFaces().views(Segment(pictures=PICTURES, loss=loss)).crops
@@ -36,7 +36,7 @@ def film(tmp_path_factory):
     return cut("photograph", tmp_path_factory.mktemp("film") / "face.mp4", seconds=4.0)
 
 
-def test_frames_that_arrive_are_as_they_were(film):
+def test_received_frames_are_unchanged(film):
     faces, loss = SpeakerFaces(frames=5), losing(5, some=True)
     clip = Clip(film, end=3.0)
     whole = faces.views(Segment(film=clip)).crops
@@ -45,7 +45,7 @@ def test_frames_that_arrive_are_as_they_were(film):
     assert np.array_equal(left, whole[loss.arriving(5)])
 
 
-def test_nothing_is_left_of_what_is_lost_altogether(film):
+def test_fully_lost_input_gives_nothing(film):
     loss = losing(5, some=False)
     assert SpeakerFaces().views(Segment(pictures=PICTURES, loss=loss)) == Absent(_ALL_LOST)
     lost = Segment(film=Clip(film, end=3.0), loss=loss)

@@ -54,7 +54,7 @@ def recording(tmp_path):
     ("extractor", "feature_set", "dim"),
     [("is10", "IS10", 1582), ("compare", "ComParE_2016", 6373), ("egemaps", "eGeMAPSv02", 88)],
 )
-def test_the_numbers_are_those_of_opensmile(request, recording, extractor, feature_set, dim):
+def test_values_equal_opensmile(request, recording, extractor, feature_set, dim):
     path, _ = recording
     extractor = request.getfixturevalue(extractor)
     actual = extractor.extract(Segment(sound=Clip(path=path)))
@@ -63,7 +63,7 @@ def test_the_numbers_are_those_of_opensmile(request, recording, extractor, featu
     np.testing.assert_array_equal(actual, smile.process_file(str(path)).to_numpy(np.float32)[0])
 
 
-def test_only_the_utterance_is_heard(is10, recording):
+def test_only_the_utterance_is_analysed(is10, recording):
     path, samples = recording
     actual = is10.extract(Segment(sound=Clip(path=path, start=0.5, end=1.25)))
     expected = is10.extract_samples(samples[8_000:20_000])
@@ -87,17 +87,17 @@ def bad_numbers():
         (bad_numbers(), "sound with samples that are no numbers"),
     ],
 )
-def test_sound_that_says_nothing_is_absent(is10, compare, samples, reason):
+def test_silent_audio_is_absent(is10, compare, samples, reason):
     assert is10.extract_samples(samples) == Absent(reason)
     assert compare.extract_samples(samples) == Absent(reason)
 
 
-def test_the_shortest_sound_has_finite_numbers(is10, compare, egemaps):
+def test_shortest_audio_has_finite_values(is10, compare, egemaps):
     for extractor in (is10, compare, egemaps):
         assert np.isfinite(extractor.extract_samples(voice(0.1))).all()
 
 
-def test_what_opensmile_cannot_measure_is_absent(is10, monkeypatch):
+def test_unmeasurable_audio_is_absent(is10, monkeypatch):
     """Below 0.06 s it gives NaN, with a warning; nothing of that may pass for a vector."""
     monkeypatch.setattr(sound_samples, "SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
@@ -106,7 +106,7 @@ def test_what_opensmile_cannot_measure_is_absent(is10, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"RIFF of nothing"])
-def test_files_without_sound_are_absent(is10, tmp_path, content):
+def test_files_without_audio_are_absent(is10, tmp_path, content):
     path = tmp_path / "voice.wav"
     if content is not None:
         path.write_bytes(content)
@@ -115,18 +115,18 @@ def test_files_without_sound_are_absent(is10, tmp_path, content):
     assert str(tmp_path) not in actual.reason
 
 
-def test_no_file_is_absent(is10):
+def test_missing_file_is_absent(is10):
     assert is10.extract(Segment()) == Absent("no sound file")
 
 
-def test_too_loud_sound_is_cut_off_and_does_not_wrap_round(is10):
+def test_too_loud_audio_is_clipped_and_does_not_wrap(is10):
     loud = voice(1)
     loud *= 1.05 / np.abs(loud).max()
     actual, just = is10.extract_samples(loud), is10.extract_samples(np.clip(loud, -1, 0.9999))
     np.testing.assert_allclose(actual, just, rtol=0.05, atol=0.05 * np.abs(just).mean())
 
 
-def test_threads_may_share_an_extractor(is10):
+def test_threads_can_share_an_extractor(is10):
     sounds = [voice(0.3 + 0.1 * number, pitch=90 + 10 * number) for number in range(8)]
     alone = [is10.extract_samples(sound) for sound in sounds]
     with ThreadPoolExecutor(4) as pool:
@@ -134,14 +134,14 @@ def test_threads_may_share_an_extractor(is10):
     np.testing.assert_array_equal(together, alone)
 
 
-def test_the_fingerprint_tells_set_and_version(is10, compare, monkeypatch):
+def test_fingerprint_depends_on_set_and_version(is10, compare, monkeypatch):
     assert is10.spec.settings["opensmile"] == opensmile.__version__
     monkeypatch.setattr(ours, "version", lambda _: "99.0")
     prints = [extractor.spec.fingerprint for extractor in (is10, compare, OpenSmile("is10"))]
     assert len(set(prints)) == 3
 
 
-def test_a_missing_package_is_told(monkeypatch):
+def test_missing_package_is_reported(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 

@@ -54,7 +54,7 @@ def selection(table, labels, train_keys):
     return fit_selection(table, labels, train_keys, count=3)
 
 
-def test_the_columns_that_tell_labels_apart_are_chosen(selection, table):
+def test_discriminative_columns_are_chosen(selection, table):
     assert selection.indices == TELLING
     rows = [table.rows[key].vector for key in selection.fitted_on]
     np.testing.assert_allclose(selection.mean, np.mean(rows, axis=0)[list(TELLING)], rtol=1e-4)
@@ -62,16 +62,14 @@ def test_the_columns_that_tell_labels_apart_are_chosen(selection, table):
 
 
 @pytest.mark.parametrize("count", [1, 5, 11, 12])
-def test_as_many_columns_as_asked_for(table, labels, train_keys, count):
+def test_requested_number_of_columns_is_chosen(table, labels, train_keys, count):
     indices = fit_selection(table, labels, train_keys, count=count).indices
     assert len(indices) == count
     assert (4 in indices) == (count == 12)
     assert count < 3 or set(TELLING) <= set(indices)
 
 
-def test_labels_and_vectors_outside_of_training_change_nothing(
-    table, labels, train_keys, selection
-):
+def test_only_training_labels_and_vectors_are_used(table, labels, train_keys, selection):
     others = labels.keys() - set(train_keys)
     rows = {key: replace(table.rows[key], vector=np.ones(12, np.float32)) for key in others}
     changed = FeatureTable.of(SPEC, [*({**table.rows, **rows}).values()])
@@ -80,12 +78,12 @@ def test_labels_and_vectors_outside_of_training_change_nothing(
     assert actual.content != selection.content
 
 
-def test_the_order_of_utterances_changes_nothing(table, labels, train_keys, selection):
+def test_order_of_utterances_changes_nothing(table, labels, train_keys, selection):
     reverse = FeatureTable.of(SPEC, reversed(table.rows.values()))
     assert fit_selection(reverse, labels, reversed(train_keys), count=3) == selection
 
 
-def test_utterances_without_vector_or_label_are_passed_over(table, labels, train_keys):
+def test_utterances_without_vector_or_label_are_skipped(table, labels, train_keys):
     unknown = {key: label for key, label in labels.items() if key != utterance(8)}
     selection = fit_selection(table, unknown, [*train_keys, ("dia0", "nobody")], count=3)
     passed = {utterance(5), utterance(8)}
@@ -107,15 +105,13 @@ def test_values_stay_raw_and_seen_labels_are_marked(table, selection):
     assert sum(row.saw_label for row in predictions.rows.values()) == TRAIN - 1
 
 
-def test_what_saw_its_label_before_still_did(table, selection):
+def test_earlier_seen_labels_stay_marked(table, selection):
     key = utterance(TRAIN)
     rows = {**table.rows, key: replace(table.rows[key], saw_label=True)}
     assert selection.apply(FeatureTable.of(SPEC, rows.values())).rows[key].saw_label
 
 
-def test_the_fingerprint_follows_parent_columns_and_utterances(
-    table, labels, train_keys, selection
-):
+def test_fingerprint_depends_on_parent_columns_and_utterances(table, labels, train_keys, selection):
     spec = selection.apply(table).spec
     assert (spec.modality, spec.extractor, spec.dim) == ("audio", "compare-3", 3)
     assert spec.settings["parent"] == SPEC.fingerprint
@@ -145,13 +141,13 @@ def test_vectors_of_another_extractor_are_refused(table, selection):
         (3, ("joy", "joy", "joy"), "have 1 different labels"),
     ],
 )
-def test_what_nothing_can_be_chosen_from_is_told(table, train_keys, count, named, message):
+def test_unusable_vectors_are_refused(table, train_keys, count, named, message):
     labels = {key: named[number % 3] for number, key in enumerate(train_keys)}
     with pytest.raises(InputError, match=message):
         fit_selection(table, labels, train_keys, count=count)
 
 
-def test_no_training_utterance_is_told(table, labels):
+def test_missing_training_utterances_are_refused(table, labels):
     with pytest.raises(InputError, match="have 0 different labels"):
         fit_selection(table, labels, [], count=3)
 
@@ -177,14 +173,14 @@ def test_save_and_load(tmp_path, selection):
         {"more": 1},
     ],
 )
-def test_a_changed_file_is_told(tmp_path, selection, changes):
+def test_changed_file_is_refused(tmp_path, selection, changes):
     path = tmp_path / "selection.json"
     path.write_text(json.dumps(selection.model_dump(mode="json") | changes))
     with pytest.raises(InputError, match=r"selection\.json: not a feature selection"):
         Selection.load(path)
 
 
-def test_columns_that_the_vectors_do_not_have_are_refused(table, selection):
+def test_nonexistent_columns_are_refused(table, selection):
     with pytest.raises(InputError, match="select from these vectors"):
         selection.model_copy(update={"indices": (2, 7, 12)}).apply(table)
 
@@ -193,7 +189,7 @@ def test_columns_that_the_vectors_do_not_have_are_refused(table, selection):
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(content=st.binary(max_size=60) | st.text().map(lambda text: json.dumps([text]).encode()))
-def test_any_other_file_is_told(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "selection.json").write_bytes(content)
     with pytest.raises(InputError):
         Selection.load(tmp_path / "selection.json")

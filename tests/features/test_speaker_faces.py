@@ -51,21 +51,21 @@ def segment(film, start=0.0, end=2.0, **others):
     return Segment(film=Clip(film, start=start, end=end), **others)
 
 
-def test_the_larger_face_is_cropped_once_a_frame(film):
+def test_larger_face_is_cropped_once_per_frame(film):
     crops = SpeakerFaces(frames=5, choice="largest").views(segment(film)).crops
     assert (crops.shape, crops.dtype) == ((5, 48, 48), np.uint8)
     assert crops.std() > 20
     assert all(np.abs(crop.astype(int) - crops[0]).mean() < 10 for crop in crops)
 
 
-def test_all_faces_are_twice_as_many(film):
+def test_all_faces_give_twice_as_many(film):
     views = SpeakerFaces(frames=5, choice="all").views(segment(film))
     assert len(views.crops) == 10
     assert sorted(views.frames.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("half", ["left", "right"])
-def test_half_of_the_picture_has_one_of_them(film, half):
+def test_half_of_the_image_contains_one_face(film, half):
     everyone = SpeakerFaces(frames=4, choice="all")
     crops = everyone.views(segment(film, half=half)).crops
     assert len(crops) == 4
@@ -75,7 +75,7 @@ def test_half_of_the_picture_has_one_of_them(film, half):
     assert np.abs(crops.astype(int) - same).mean() < 12
 
 
-def test_colour_in_another_size(film):
+def test_colour_crops_of_another_size(film):
     crops = SpeakerFaces(frames=2, size=64, grey=False, choice="largest").views(segment(film)).crops
     assert crops.shape == (2, 64, 64, 3)
     assert np.abs(crops[..., 0].astype(int) - crops[..., 2]).mean() > 5
@@ -95,24 +95,24 @@ def test_no_face_is_absent(film):
     ],
     ids=["nothing", "missing", "past the end", "broken picture"],
 )
-def test_absences_say_why(film, tmp_path, given, reason):
+def test_absences_have_reasons(film, tmp_path, given, reason):
     if given.film is not None:
         name = str(given.film.path).format(folder=tmp_path, film=film)
         given = segment(type(film)(name), given.film.start, given.film.end)
     assert SpeakerFaces(frames=3).views(given) == Absent(str(reason))
 
 
-def test_a_film_that_ends_within_the_utterance_gives_what_it_shows(film):
+def test_video_that_ends_during_the_utterance_gives_its_frames(film):
     crops = SpeakerFaces(frames=10, choice="largest").views(segment(film, 1.0, 5.0)).crops
     assert 2 <= len(crops) < 5  # frames at 1.2, 1.6, then black at 2.0 and 2.4, then none
 
 
-def test_whole_file_without_times(film):
+def test_complete_file_is_used_without_times(film):
     crops = SpeakerFaces(frames=6, choice="largest").views(Segment(film=Clip(film))).crops
     assert len(crops) == 4  # two of six fall into the black second
 
 
-def test_pictures_are_faces_already(photograph):
+def test_images_are_used_as_faces(photograph):
     jpeg = io.BytesIO()
     image = pytest.importorskip("PIL.Image").fromarray(photograph[:480, :480])
     image.save(jpeg, "JPEG", quality=95)

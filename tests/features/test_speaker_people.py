@@ -48,7 +48,7 @@ def faces_of(table):
     return ["" if row.vector is None else chr(int(row.vector[0])) for row in table.rows.values()]
 
 
-def test_faces_are_stored_and_read():
+def test_faces_are_stored_and_loaded():
     (first, second) = read_faces(pack(("A", 1.5, 0, 9), ("B", None, 12, 19)))
     assert (first.sync, first.first, first.last, first.count) == (1.5, 0, 9, 10)
     assert (second.sync, second.count) == (None, 8)
@@ -56,13 +56,13 @@ def test_faces_are_stored_and_read():
     assert second.vector.tolist() == [ord("B"), 12]
 
 
-def test_a_face_seen_once_with_its_voice_is_known_again():
+def test_face_seen_once_with_its_voice_is_recognised_later():
     seen = [("1", ("A", OWN)), ("2", ("B", OWN)), ("1", ("A", OWN)), ("2", ("B", OWN))]
     both = ("A", None), ("B", None)  # too short to compare mouth and sound
     assert faces_of(choose(*seen, ("1", *both), ("2", *both))) == [*"ABAB", "A", "B"]
 
 
-def test_the_listeners_face_is_not_taken():
+def test_face_of_the_listener_is_not_used():
     seen = [("1", ("A", OWN)), ("2", ("B", OWN)), ("1", ("A", OWN)), ("2", ("B", OWN))]
     table = choose(*seen, ("1", ("B", OTHER)), ("2", ("A", OTHER)), ("1",))
     assert faces_of(table) == [*"ABAB", "", "", ""]
@@ -70,17 +70,17 @@ def test_the_listeners_face_is_not_taken():
     assert reasons[4:] == [NOT_ON_SCREEN, NOT_ON_SCREEN, "no face in any frame"]
 
 
-def test_a_voice_that_is_never_on_screen_has_no_face():
+def test_voice_never_on_screen_has_no_face():
     seen = [("1", ("A", OWN)), ("1", ("A", OWN)), ("off", ("A", OTHER)), ("off", ("A", OTHER))]
     assert faces_of(choose(*seen)) == ["A", "A", "", ""]
 
 
-def test_one_person_taken_for_two_speakers_keeps_the_face():
+def test_person_split_into_two_speakers_keeps_the_face():
     seen = [("1", ("A", OWN)), ("1", ("A", OWN)), ("2", ("A", OWN)), ("2", ("A", None))]
     assert faces_of(choose(*seen)) == ["A", "A", "A", "A"]
 
 
-def test_of_unknown_people_none_is_taken_whose_mouth_does_not_fit():
+def test_unknown_person_with_mismatched_mouth_is_not_used():
     seen = [("1", ("A", OWN)), ("1", ("A", OWN))]
     assert faces_of(choose(*seen, ("2", ("B", OTHER), ("C", OTHER)))) == ["A", "A", ""]
     assert faces_of(choose(*seen, ("2", ("B", OTHER), ("C", OWN)))) == ["A", "A", "C"]
@@ -91,11 +91,11 @@ def test_faces_before_and_after_a_cut_are_averaged():
     assert both.rows["x", "0"].vector.tolist() == [ord("A"), pytest.approx(10 * 10 / 15)]
 
 
-def test_a_recording_without_faces_stays_one():
+def test_recording_without_faces():
     assert faces_of(choose(("1",), ("2",))) == ["", ""]
 
 
-def test_memory_for_many_faces_grows_with_their_number(monkeypatch):
+def test_memory_grows_linearly_with_faces(monkeypatch):
     monkeypatch.setattr(people, "_MOST_GROUPED", 50)
     scenes = [("ann", ("A", OWN)), ("bob", ("B", OWN))] * 3000
     tracemalloc.start()

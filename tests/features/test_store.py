@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-def test_parts_come_back_as_one_table(tmp_path):
+def test_parts_are_read_as_one_table(tmp_path):
     store = FeatureStore.create(tmp_path, SPEC)
     store.append(ROWS[:2])
     FeatureStore.create(tmp_path, SPEC).append(ROWS[2:])
@@ -36,14 +36,14 @@ def test_parts_come_back_as_one_table(tmp_path):
     assert table.content_fingerprint == FeatureTable.of(SPEC, ROWS[::-1]).content_fingerprint
 
 
-def test_a_part_without_any_vector(tmp_path):
+def test_part_without_vectors(tmp_path):
     store = FeatureStore.create(tmp_path, SPEC)
     store.append([row("1", None), row("2", None)])
     store.append([])
     assert [item.vector for item in store.read().rows.values()] == [None, None]
 
 
-def test_fingerprints_follow_settings_and_content():
+def test_fingerprints_depend_on_settings_and_content():
     other = FeatureSpec(modality="audio", extractor="loudness", dim=2, settings={"rate": 8000})
     assert other.folder != SPEC.folder
     tables = [
@@ -61,7 +61,7 @@ def test_fingerprints_follow_settings_and_content():
         ([np.inf, 0], "'9': number 0 is inf"),
     ],
 )
-def test_a_bad_vector_never_enters(tmp_path, vector, message):
+def test_bad_vectors_are_refused(tmp_path, vector, message):
     store = FeatureStore.create(tmp_path, SPEC)
     with pytest.raises(InputError, match=message):
         store.append([row("9", vector)])
@@ -70,7 +70,7 @@ def test_a_bad_vector_never_enters(tmp_path, vector, message):
     assert store.parts() == []
 
 
-def test_a_cut_part_is_told(tmp_path):
+def test_truncated_part_is_refused(tmp_path):
     store = FeatureStore.create(tmp_path, SPEC)
     store.append(ROWS)
     part = store.parts()[0]
@@ -80,13 +80,13 @@ def test_a_cut_part_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[]", '{"modality": "smell"}', '{"modality": "text"}', "{"])
-def test_a_bad_description_is_told(tmp_path, content):
+def test_bad_description_is_refused(tmp_path, content):
     (tmp_path / "store.json").write_text(content)
     with pytest.raises(InputError, match=r"store\.json: not "):
         FeatureStore.open(tmp_path)
 
 
-def test_a_full_disk_leaves_the_earlier_parts_alone(tmp_path, monkeypatch):
+def test_full_disk_keeps_earlier_parts(tmp_path, monkeypatch):
     store = FeatureStore.create(tmp_path, SPEC)
     store.append(ROWS[:1])
 
@@ -120,7 +120,7 @@ def test_successive_vectors_of_a_store_are_not_copied(tmp_path, order, shared):
     assert np.shares_memory(stacked, vectors[0]) == shared
 
 
-def test_absent_vectors_and_those_of_different_matrices_are_copied(tmp_path):
+def test_absent_or_scattered_vectors_are_copied(tmp_path):
     store = FeatureStore.create(tmp_path, SPEC)
     store.append([row("0", np.ones(2)), row("1", None)])
     store.append([row("2", np.full(2, 2))])
@@ -131,7 +131,7 @@ def test_absent_vectors_and_those_of_different_matrices_are_copied(tmp_path):
     assert stack_vectors([], 2).shape == (0, 2)
 
 
-def test_vectors_that_cannot_be_written_to_are_copied():
+def test_read_only_vectors_are_copied():
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
     matrix.flags.writeable = False
     stacked = stack_vectors(list(matrix), 3)

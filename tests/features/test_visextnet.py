@@ -110,7 +110,7 @@ WRITERS = {
 
 @pytest.mark.parametrize("name", WRITERS)
 @torch.no_grad()
-def test_the_vector_is_the_mean_output_over_faces(network, tmp_path, name):
+def test_vector_is_the_mean_output_over_faces(network, tmp_path, name):
     WRITERS[name](network.state_dict(), tmp_path / name)
     predictions = VisExtNet(ColourFaces(), weights=tmp_path / name, architecture=TINY)
     actual = predictions.extract(Segment())
@@ -124,7 +124,7 @@ def test_the_vector_is_the_mean_output_over_faces(network, tmp_path, name):
 
 @pytest.mark.parametrize(("count", "each"), [(4, 2), (50, 2), (50, 1)])
 @torch.no_grad()
-def test_faces_of_a_frame_are_averaged_before_the_frames(network, weights, count, each):
+def test_faces_are_averaged_within_frames_first(network, weights, count, each):
     """All faces of at most 20 frames, as in the paper."""
     if each == 2:  # the first frame has one face less
         count -= 1
@@ -165,7 +165,7 @@ def test_no_face_is_absent(weights):
     assert predictions.extract(Segment()) == Absent("no face in any frame")
 
 
-def test_the_fingerprint_tells_weights_faces_and_normalisation(weights, network, tmp_path):
+def test_fingerprint_depends_on_weights_faces_and_normalisation(weights, network, tmp_path):
     other = tmp_path / "other.safetensors"
     changed = network.state_dict() | {"classifier.1.bias": torch.ones(OUTPUTS)}
     save_file(changed, other)
@@ -178,7 +178,7 @@ def test_the_fingerprint_tells_weights_faces_and_normalisation(weights, network,
     assert len({extractor.spec.fingerprint for extractor in predictions}) == 4
 
 
-def test_without_weights_it_says_so():
+def test_missing_weights_are_reported():
     with pytest.raises(MmercError, match=r"VisExtNet needs a ResNet-101 checkpoint .* VGGFace2"):
         VisExtNet(ColourFaces(), weights=None)
 
@@ -190,7 +190,7 @@ class Bomb:
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pth"])
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", pickle.dumps(Bomb(), 2)])
-def test_files_without_tensors_are_told(tmp_path, capsys, name, content):
+def test_files_without_tensors_are_refused(tmp_path, capsys, name, content):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -199,7 +199,7 @@ def test_files_without_tensors_are_told(tmp_path, capsys, name, content):
     assert "BOOM" not in capsys.readouterr().out
 
 
-def test_other_networks_are_told(network, tmp_path):
+def test_other_networks_are_refused(network, tmp_path):
     path = tmp_path / "weights.pth"
     for content in ([1, 2], {"layer1.0.conv1.weight": torch.ones(1)}):
         torch.save(content, path)

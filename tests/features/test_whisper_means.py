@@ -47,7 +47,7 @@ def layer_states(backbone, samples):
     return torch.stack(states).numpy()
 
 
-def test_the_numbers_are_means_over_time(whisper):
+def test_values_are_means_over_time(whisper):
     samples = voice(1.3)
     states = layer_states(whisper.encoder.backbone, samples)
     actual = whisper.extract_samples(samples)
@@ -56,7 +56,7 @@ def test_the_numbers_are_means_over_time(whisper):
     assert actual.std() > 0.1
 
 
-def test_any_length_is_read_in_few_lengths(whisper):
+def test_any_length_uses_few_input_lengths(whisper):
     """What is compiled for a length stays in memory."""
     lengths = set()
     hook = whisper.encoder.register_forward_pre_hook(
@@ -68,7 +68,7 @@ def test_any_length_is_read_in_few_lengths(whisper):
     assert lengths == {RATE, 2 * RATE}
 
 
-def test_what_is_30_decibels_quieter_does_not_count(whisper):
+def test_frames_30_decibels_quieter_are_ignored(whisper):
     """Half a second (25 positions) at -10 dB counts, the same at -50 dB does not."""
     samples = voice(1.5)
     for decibels, first in ((10, 0), (50, 25)):
@@ -79,7 +79,7 @@ def test_what_is_30_decibels_quieter_does_not_count(whisper):
         np.testing.assert_allclose(whisper.extract_samples(quiet), expected, atol=1e-4)
 
 
-def test_only_the_utterance_is_heard(whisper, tmp_path):
+def test_only_the_utterance_is_analysed(whisper, tmp_path):
     samples = np.round(voice(2) * 32768) / 32768
     soundfile.write(tmp_path / "voice.wav", samples, RATE, subtype="PCM_16")
     actual = whisper.extract(Segment(sound=Clip(path=tmp_path / "voice.wav", start=0.5, end=1.25)))
@@ -103,22 +103,22 @@ def test_long_clips_are_read_in_equal_parts(whisper):
         (np.full(RATE, np.nan, np.float32), "sound with samples that are no numbers"),
     ],
 )
-def test_sound_that_says_nothing_is_absent(whisper, samples, reason):
+def test_silent_audio_is_absent(whisper, samples, reason):
     assert whisper.extract_samples(samples) == Absent(reason)
 
 
-def test_the_shortest_sound_has_finite_numbers(whisper):
+def test_shortest_audio_has_finite_values(whisper):
     assert np.isfinite(whisper.extract_samples(voice(0.1))).all()
 
 
-def test_files_without_sound_are_absent(whisper, tmp_path):
+def test_files_without_audio_are_absent(whisper, tmp_path):
     (tmp_path / "voice.wav").write_bytes(b"RIFF of nothing")
     assert isinstance(whisper.extract(Segment(sound=Clip(path=tmp_path / "voice.wav"))), Absent)
     assert whisper.extract(Segment()) == Absent("no sound file")
 
 
 class TestCombination:
-    def test_vectors_are_end_to_end(self, whisper, tmp_path):
+    def test_vectors_are_concatenated(self, whisper, tmp_path):
         soundfile.write(tmp_path / "voice.wav", voice(1), RATE)
         segment = Segment(sound=Clip(path=tmp_path / "voice.wav"))
         (named,) = named_extractors(audio="whisper+egemaps")
@@ -129,7 +129,7 @@ class TestCombination:
         assert both.spec.settings["whisper.weights"] == whisper.spec.settings["weights"]
         assert both.spec.settings["egemaps.set"] == "eGeMAPSv02"
 
-    def test_one_absent_part_makes_it_absent(self):
+    def test_one_absent_part_makes_the_vector_absent(self):
         both = NamedExtractor("egemaps+is10")()
         assert both.extract(Segment()) == Absent("no sound file")
 
@@ -142,6 +142,6 @@ class TestCombination:
             ("is10+", "No extractor is called ''"),
         ],
     )
-    def test_combinations_that_are_refused(self, name, words):
+    def test_invalid_combinations_are_refused(self, name, words):
         with pytest.raises(UsageError, match=words):
             named_extractors(audio=name)

@@ -45,14 +45,14 @@ def edited(stored, ending, old, new, *, count=1, name="ann"):
 
 
 @pytest.mark.parametrize("ending", ["html", "jsonl", "csv", "eaf", "TextGrid", ""])
-def test_an_analysis_is_read_back_from_any_of_its_names(stored, ending):
+def test_analysis_is_read_from_any_of_its_files(stored, ending):
     path = result(stored, ending) if ending else stored
     analysis = load_analysis(path).analysis
     assert analysis == ANALYSIS
     assert load_analysis(stored.parent).analysis == ANALYSIS
 
 
-def test_without_json_lines_the_table_is_read(stored):
+def test_table_is_read_if_json_lines_are_missing(stored):
     result(stored, "jsonl").unlink()
     analysis = load_analysis(stored).analysis
     assert analysis.predictions == PREDICTIONS
@@ -77,20 +77,20 @@ DOUBTED = replace(
 
 
 @pytest.mark.parametrize("absent", [[], ["html"], ["html", "jsonl"]])
-def test_what_is_doubtful_is_read_back(tmp_path, absent):
+def test_doubts_are_read_back(tmp_path, absent):
     write_results(DOUBTED, tmp_path, stem=STEM)
     for ending in absent:
         result(tmp_path / STEM, ending).unlink()
     assert load_analysis(tmp_path / STEM).analysis.marks == MARKS
 
 
-def test_the_page_says_which_of_equal_words_is_doubtful(tmp_path):
+def test_page_marks_the_right_one_of_equal_words(tmp_path):
     last = replace(MARKS["0"], doubtful=((len(TEXT) - 4, len(TEXT) - 1),))
     write_results(replace(DOUBTED, marks={"0": last}), tmp_path, stem=STEM)
     assert load_analysis(tmp_path).analysis.marks == {"0": last}
 
 
-def test_corrected_results_keep_the_doubts_that_corrections_leave(tmp_path):
+def test_corrected_results_keep_remaining_doubts(tmp_path):
     write_results(DOUBTED, tmp_path / "results", stem=STEM)
     rows = [json.loads(line) for line in result(tmp_path / "results" / STEM, "jsonl").open()]
     rows[0]["text"] += " Yes."
@@ -127,7 +127,7 @@ def test_prediction_sets_are_read_back(tmp_path):
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_unchanged_files_say_so_and_come_back_byte_for_byte(stored, tmp_path, ending):
+def test_unchanged_files_are_reported_and_identical(stored, tmp_path, ending):
     correction = correct(stored, [result(stored, ending)])
     assert correction.changes == () and correction.remarks == ()
     paths = write_correction(correction, tmp_path / "out")
@@ -162,7 +162,7 @@ def test_labels_words_and_speakers_changed_in_json_lines(stored, tmp_path):
     assert "were not predicted again" in correction.remarks[0]
 
 
-def test_a_label_changed_in_each_format(stored):
+def test_label_changed_in_each_format(stored):
     pympi = Eaf(str(result(stored, "eaf")))
     (old,) = [item for item in pympi.get_ref_annotation_data_for_tier("emotion@Jonas")
               if item[0] == 10600]  # fmt: skip
@@ -201,7 +201,7 @@ def test_boundaries_words_and_speaker_changed_in_elan(stored):
     ]
 
 
-def test_a_renamed_participant_and_emotions_alone(stored):
+def test_renamed_participant_and_emotion_tiers_only(stored):
     path = edited(stored, "eaf", 'PARTICIPANT="Ines"', 'PARTICIPANT="Inés"', count=-1)
     correction = correct(stored, [path])
     assert {(c.field, c.after) for c in correction.changes} == {("speaker", "Inés")}
@@ -237,7 +237,7 @@ def test_corrected_results_have_both_labels_in_all_formats(stored, tmp_path):
     write_correction(correct(stored, [path]), out, overwrite=True)
 
 
-def test_the_input_is_not_overwritten(stored):
+def test_input_is_not_overwritten(stored):
     path = edited(stored, "csv", "12.0,sadness", "12.0,fear")
     before = {file.name: file.read_bytes() for file in stored.parent.iterdir()}
     with pytest.raises(InputError, match="exists already"):
@@ -245,7 +245,7 @@ def test_the_input_is_not_overwritten(stored):
     assert before == {file.name: file.read_bytes() for file in stored.parent.iterdir()}
 
 
-def test_raters_who_agree_are_both_named_and_those_who_do_not_are_refused(stored):
+def test_agreeing_raters_are_named_and_disagreeing_ones_refused(stored):
     ann = edited(stored, "csv", "12.0,sadness", "12.0,fear", name="ann")
     ben = edited(stored, "eaf", ">sadness<", ">fear<", name="ben")
     cleo = edited(stored, "TextGrid", '"sadness"', '"joy"', name="cleo")
@@ -274,7 +274,7 @@ def test_raters_who_agree_are_both_named_and_those_who_do_not_are_refused(stored
         ("TextGrid", '"sadness"', '""', "an empty annotation: it has no label"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_in_one_sentence(stored, ending, old, new, problem):
+def test_mismatches_give_one_sentence_errors(stored, ending, old, new, problem):
     path = edited(stored, ending, old, new, count=-1 if "mp4" in old else 1)
     with pytest.raises(InputError) as caught:
         correct(stored, [path])
@@ -293,7 +293,7 @@ def test_tiers_of_another_recording_without_a_name_are_refused(stored, tmp_path)
 
 
 @pytest.mark.parametrize("url", ["file:///C:/films/by%20the%20window %231.mp4", None])
-def test_an_eaf_is_read_without_its_media(stored, url):
+def test_eaf_is_read_without_its_media(stored, url):
     path = edited(stored, "eaf", ">sadness<", ">fear<")
     text = path.read_text(encoding="utf-8")
     (media,) = re.findall("<MEDIA_DESCRIPTOR[^>]*>", text)
@@ -303,7 +303,7 @@ def test_an_eaf_is_read_without_its_media(stored, url):
 
 
 @pytest.mark.parametrize("ending", ["eaf", "TextGrid"])
-def test_tiers_of_prediction_sets_are_no_labels(tmp_path, ending):
+def test_prediction_set_tiers_are_not_labels(tmp_path, ending):
     items = [replace(item, emotions=("joy", item.label), unsure=False) for item in PREDICTIONS]
     analysis = replace(ANALYSIS, predictions=tuple(items), set_level=0.9)
     write_results(analysis, tmp_path / "results", stem=STEM)
@@ -313,7 +313,7 @@ def test_tiers_of_prediction_sets_are_no_labels(tmp_path, ending):
     assert changes(correct(stored, [path])) == [("3", "label", "sadness", "fear", "ann")]
 
 
-def test_a_line_that_was_added_is_refused_and_one_that_is_missing_is_noted(stored):
+def test_added_line_is_refused_and_missing_line_is_noted(stored):
     pympi = Eaf(str(result(stored, "eaf")))
     pympi.add_annotation("words@Jonas", 113000, 114000, "More.")
     pympi.add_ref_annotation("emotion@Jonas", "words@Jonas", 113500, "joy")
@@ -327,7 +327,7 @@ def test_a_line_that_was_added_is_refused_and_one_that_is_missing_is_noted(store
     assert correction.remarks == ("less.csv lacks 2 utterances, which stay unchanged.",)
 
 
-def test_overlapping_and_untimed_utterances_come_back_unchanged(tmp_path):
+def test_overlapping_and_untimed_utterances_are_unchanged(tmp_path):
     first, second, *rest = PREDICTIONS
     predictions = (
         first, replace(second, speaker=first.speaker, start=3.0, end=6.0, text="  "),
@@ -341,7 +341,7 @@ def test_overlapping_and_untimed_utterances_come_back_unchanged(tmp_path):
         assert correction.remarks == () or "lacks 1 utterances" in correction.remarks[0]
 
 
-def test_what_is_no_analysis_is_refused(tmp_path, stored):
+def test_other_files_are_refused(tmp_path, stored):
     for name, content in (("a.jsonl", '{"id": 1}\n'), ("b.jsonl", ""), ("c.csv", "id\n1\n")):
         (tmp_path / name).write_text(content)
         with pytest.raises(InputError, match="not the predictions of an analysis"):

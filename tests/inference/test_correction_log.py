@@ -55,7 +55,7 @@ def test_each_edit_changes_its_line(log):
     assert line(log, "4").excluded and not line(log, "5").authors
 
 
-def test_a_name_everywhere_is_not_another_voice(log):
+def test_renaming_everywhere_does_not_change_voices(log):
     edit(log, "speaker", id="3", speaker="Jonathan", everywhere=True)
     own = [key for key in log.lines.order if line(log, key).speaker == "Jonathan"]
     assert own == [item.id for item in PREDICTIONS if item.speaker == "Jonas"]
@@ -64,7 +64,7 @@ def test_a_name_everywhere_is_not_another_voice(log):
     assert line(log).is_stale and line(log).marks.overlap is None
 
 
-def test_split_and_merge_are_inverse_but_for_spaces(log):
+def test_split_and_merge_are_inverse_except_for_spaces(log):
     edit(log, "split", id="3", character=7)
     assert log.lines.order[3:5] == ["3", "3.1"]
     first, second = line(log), line(log, "3.1")
@@ -100,7 +100,7 @@ def test_doubts_about_words_survive_a_split_and_a_merge(log):
         (None, "no words", None),
     ],
 )
-def test_a_merged_line_keeps_the_doubts_about_its_label(tmp_path, first, second, expected):
+def test_merged_line_keeps_the_doubts_about_its_label(tmp_path, first, second, expected):
     marks = {"3": Marks(label=first), "4": Marks(label=second)}
     log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, marks=marks))
     edit(log, "merge", id="3", other="4")
@@ -123,7 +123,7 @@ def test_a_merged_line_keeps_the_doubts_about_its_label(tmp_path, first, second,
     ],
 )
 @pytest.mark.parametrize("labelled", [False, True])
-def test_a_label_predicted_again_is_as_doubtful_as_its_words(
+def test_label_predicted_again_is_as_doubtful_as_its_words(
     tmp_path, make_model, doubtful, change, expected, labelled
 ):
     model = make_model("text-only", tokens=True, labels=ANALYSIS.labels, widths={})
@@ -150,7 +150,7 @@ def test_a_label_predicted_again_is_as_doubtful_as_its_words(
         ("undo", {"number": 1}, "correction 1: cannot be undone"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_changes_nothing(log, kind, values, problem):
+def test_mismatch_is_refused_and_changes_nothing(log, kind, values, problem):
     before = dict(log.lines.lines)
     with pytest.raises(InputError, match=problem):
         edit(log, kind, **({} if kind == "undo" else {"id": "3"}) | values)
@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(log, kind, values, pro
     assert log.revision == 0 and log.lines.lines == before
 
 
-def test_undo_and_redo_are_corrections_too(log):
+def test_undo_and_redo_are_logged_as_corrections(log):
     before = dict(log.lines.lines)
     edit(log, "split", id="3", character=7)
     edit(log, "label", id="3.1", label="joy")
@@ -177,7 +177,7 @@ def test_undo_and_redo_are_corrections_too(log):
     assert len(rows) == 6 and rows[2].endswith(",label,3.1,joy,True")
 
 
-def test_two_raters_of_one_line_the_later_one_is_told(log):
+def test_second_rater_of_a_line_is_notified(log):
     edit(log, "label", id="3", label="anger", revision=0)
     edit(log, "label", id="4", label="fear", revision=0, rater="Ben")  # another line
     with pytest.raises(ConflictError) as caught:
@@ -189,7 +189,7 @@ def test_two_raters_of_one_line_the_later_one_is_told(log):
         edit(log, "speaker", id="1", speaker="Jo", everywhere=True, revision=2)
 
 
-def test_blind_labels_of_two_raters_do_not_meet(log, tmp_path):
+def test_blind_labels_of_two_raters_stay_separate(log, tmp_path):
     for rater, label in (("Ann", "anger"), ("Ben", "joy")):
         edit(log, "label", id="3", label=label, blind=True, revision=0, rater=rater)
     edit(log, "label", id="5", label="fear", rater="Ann")
@@ -204,7 +204,7 @@ def test_blind_labels_of_two_raters_do_not_meet(log, tmp_path):
     assert labels == {"Ann": {"3": "anger", "5": "fear"}, "Ben": {"3": "joy"}}
 
 
-def test_another_process_and_a_repeated_request(log):
+def test_log_survives_other_processes_and_repeated_requests(log):
     other = CorrectionLog(log.path, log.analysis)
     edit(log, "label", id="3", label="joy", key="same-key-1")
     edit(other, "label", id="4", label="fear", revision=1)
@@ -230,7 +230,7 @@ def test_corrections_of_another_analysis_are_refused(log):
         CorrectionLog(log.path.with_name("d.sqlite"), twice)
 
 
-def test_all_results_have_the_corrections(log, tmp_path):
+def test_all_results_contain_the_corrections(log, tmp_path):
     edit(log, "label", id="3", label="anger")
     edit(log, "label", id="5", label=PREDICTIONS[5].label)
     edit(log, "exclude", id="0", excluded=True)
@@ -251,7 +251,7 @@ def test_all_results_have_the_corrections(log, tmp_path):
     )
 
 
-def test_changed_lines_are_predicted_again_and_no_others(tmp_path, make_model):
+def test_only_changed_lines_are_predicted_again(tmp_path, make_model):
     model = make_model("text-only", tokens=True, labels=ANALYSIS.labels, widths={})
     pipeline = Pipeline(model=model, name="small", extractors={})
     log = CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, duration=None))

@@ -13,7 +13,7 @@ def said(name, text):
     )  # fmt: skip
 
 
-def test_labels_without_reliable_words_are_doubtful_if_the_model_takes_words():
+def test_labels_without_reliable_words_are_doubtful_for_text_models():
     spoken = said("Ada-1", ""), said("Ada-3", "we are"), said("Ada-5", "we are")
     marks = {"Ada-3": Marks(doubtful=((3, 6),)), "Ada-5": Marks(doubtful=((0, 2),), overlap=0.5)}
     absent = {"Ada-1": {"text": "no words"}}

@@ -125,7 +125,7 @@ def read_cues(text):
     ]
 
 
-def test_captions_tell_speaker_emotion_and_words():
+def test_captions_contain_speaker_emotion_and_words():
     head, note, *cues = as_webvtt(SHORT).rstrip("\n").split("\n\n")
     assert head == "WEBVTT"
     assert note.startswith("NOTE emotions in a talk.mp4")
@@ -186,7 +186,7 @@ def escape(text):
     return line.encode("utf-8", "replace").decode()
 
 
-def test_eaf_has_words_and_what_hangs_on_them(tmp_path):
+def test_eaf_has_words_and_dependent_tiers(tmp_path):
     eaf = read_eaf(as_eaf(SHORT), tmp_path)
     assert list(eaf.get_tier_names()) == [
         f"{kind}@{name}" for name in ("Ada", "Bo") for kind in ("words", "emotion", "probability")
@@ -232,7 +232,7 @@ def test_eaf_has_the_elements_in_the_order_of_its_schema():
     assert root.get("{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation")
 
 
-def test_textgrid_has_three_tiers_a_speaker_without_gaps(tmp_path):
+def test_textgrid_has_three_gapless_tiers_per_speaker(tmp_path):
     grid = read_grid(as_textgrid(SHORT), tmp_path)
     assert grid.tierNames[0] == "about"
     assert grid.tierNames[1:4] == ("words@Ada", "emotion@Ada", "probability@Ada")
@@ -250,7 +250,7 @@ def test_textgrid_has_three_tiers_a_speaker_without_gaps(tmp_path):
     assert words[1] == (2.0, 3.25, "I did.")
 
 
-def test_overlapping_utterances_of_a_speaker_get_tiers_of_their_own(tmp_path):
+def test_overlapping_utterances_of_a_speaker_get_extra_tiers(tmp_path):
     names = ["Ada", "Ada (2)", "Ada (3)"]
     texts = [["long", "touching"], ["inside", "after inside"], ["inside too"]]
     dealt = build_tiers(OVERLAPPING)
@@ -265,7 +265,7 @@ def test_overlapping_utterances_of_a_speaker_get_tiers_of_their_own(tmp_path):
         assert [item.label for item in grid.getTier(tier).entries if item.label] == expected
 
 
-def test_tiers_are_named_apart_whatever_the_speakers_are_called():
+def test_tier_names_are_unique_for_any_speaker_names():
     names = ["Ada", "Ada (2)", "Ada", "", "unknown", "Ada\n"]
     created = analysis(*(said(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
     assert len({tier.name for tier in build_tiers(created)}) == 6
@@ -296,7 +296,7 @@ def texts_as_praat_reads_them(text):
 
 @settings(max_examples=50, deadline=None)
 @given(drawn=ANYTHING)
-def test_whatever_the_times_are_no_tier_overlaps_and_nobody_is_lost(drawn):
+def test_tiers_never_overlap_and_keep_every_utterance(drawn):
     created = made_of(drawn)
     placed = timed_utterances(created)
     expected = sum(
@@ -316,7 +316,7 @@ def test_whatever_the_times_are_no_tier_overlaps_and_nobody_is_lost(drawn):
     assert grid.count("\n        class = ") == 3 * len(dealt) + 1
 
 
-def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path):
+def test_untimed_utterances_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path):
     created = analysis(said(None, None), said(1.0, None, name="b"), said(2.0, 2.0), said(3.0, 4.0))
     paths = {path.suffix: path.read_text() for path in write_results(created, tmp_path, stem="x")}
     assert paths[".jsonl"].count("\n") == 4
@@ -328,7 +328,7 @@ def test_utterances_without_times_are_in_jsonl_and_csv_and_counted_elsewhere(tmp
 
 
 @pytest.mark.parametrize("duration", [None, 0.0, 3.5])
-def test_nothing_was_said_at_any_known_time(duration, tmp_path):
+def test_no_utterance_has_a_time(duration, tmp_path):
     created = analysis(said(None, None), duration=duration)
     assert len(write_results(created, tmp_path, stem="x")) == 6
     assert read_cues((tmp_path / "x.vtt").read_text()) == []
@@ -338,7 +338,7 @@ def test_nothing_was_said_at_any_known_time(duration, tmp_path):
     assert grid.maxTimestamp == (duration or 0.001)
 
 
-def test_a_recording_that_says_it_is_shorter_than_its_utterances(tmp_path):
+def test_recording_with_too_short_duration(tmp_path):
     grid = read_grid(as_textgrid(analysis(said(9.0, 12.5))), tmp_path)
     assert grid.maxTimestamp == 12.5
 
@@ -351,13 +351,13 @@ def test_all_files_are_written(tmp_path):
     assert json.loads(paths[1].read_text().split("\n")[0])["text"] == "You came!"
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
+def test_unwritable_folder_gives_a_one_sentence_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_results(SHORT, tmp_path / "file", stem="x")
 
 
-def test_rows_say_what_is_doubtful():
+def test_rows_mark_doubtful_values():
     marks = {"Ada-1": Marks(overlap=0.25, doubtful=((0, 2), (4, 7))), "Ada-5": Marks()}
     created = analysis(said(1, 2, text="so, yes"), said(5, 6), marks=marks)
     rows = [json.loads(line) for line in analysis_as_json_lines(created).splitlines()]

@@ -10,7 +10,7 @@ CASES = Path(__file__).parents[1] / "media" / "data" / "cases"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def test_a_film():
+def test_video_file():
     report = check_file(EXAMPLES / "phone-call.mp4")
     assert report.kind == "recording"
     assert report.facts == {
@@ -33,7 +33,7 @@ def test_recordings_joined_end_to_end():
     )
 
 
-def test_a_recording_that_was_cut_off(tmp_path):
+def test_truncated_recording(tmp_path):
     data = (EXAMPLES / "phone-call.mp4").read_bytes()
     path = tmp_path / "cut.mp4"
     path.write_bytes(data[: int(0.95 * len(data))])
@@ -62,7 +62,7 @@ def test_speaker_turns():
     assert report.facts["seconds_of_speakers"] == {"Mara Jones": 4.1, "Mara Smith": 3.7}
 
 
-def test_a_transcript_and_a_manifest(tmp_path):
+def test_transcript_and_a_manifest(tmp_path):
     transcript, manifest = tmp_path / "talk.txt", tmp_path / "talk.jsonl"
     transcript.write_text("Mara: Hello.\nTom: Yes, it is.\n\nMara: No.\n")
     report = check_file(transcript)
@@ -82,7 +82,7 @@ def test_a_transcript_and_a_manifest(tmp_path):
         ("Mara: Hello.", "transcript"),
     ],
 )
-def test_the_kind_by_the_content(tmp_path, content, kind):
+def test_kind_is_detected_by_content(tmp_path, content, kind):
     path = tmp_path / "file"
     path.write_text(content)
     report = check_file(path)
@@ -90,7 +90,7 @@ def test_the_kind_by_the_content(tmp_path, content, kind):
 
 
 @pytest.mark.parametrize("name", ["none.mp4", "empty.mp4", "bad.srt", "folder", "words.md"])
-def test_what_cannot_be_read_is_a_problem(tmp_path, name):
+def test_unreadable_files_are_problems(tmp_path, name):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "bad.srt").write_text("no times")
     (tmp_path / "folder").mkdir()
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_a_problem(tmp_path, name):
     assert report.facts == {}
 
 
-def test_subtitles_that_go_on_after_the_recording(tmp_path):
+def test_subtitles_beyond_the_end_of_the_recording(tmp_path):
     late = tmp_path / "late.srt"
     late.write_text("1\n00:00:01,000 --> 00:01:02,000\nHello.\n")
     film, subtitles = check_files([EXAMPLES / "phone-call.mp4", late])

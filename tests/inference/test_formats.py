@@ -55,7 +55,7 @@ def rows_of(text):
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_a_json_line_holds_what_the_contract_says():
+def test_json_line_matches_the_contract():
     line = PREDICTION_FORMATS["jsonl"]([prediction()])
     assert line.endswith("}\n")
     value = json.loads(line)
@@ -83,7 +83,7 @@ def test_any_text_survives_json_lines_and_csv(text, field):
     assert rows[0][field] == text
 
 
-def test_text_is_written_as_it_is_and_not_escaped():
+def test_text_is_not_escaped():
     assert "😊 é" in PREDICTION_FORMATS["jsonl"]([prediction(text="😊 é")])
     assert "😊 é" in PREDICTION_FORMATS["csv"]([prediction(text="😊 é")])
 
@@ -102,11 +102,11 @@ def test_csv_has_a_column_for_every_label_and_modality():
 
 
 @pytest.mark.parametrize("form", PREDICTION_FORMATS)
-def test_no_prediction_at_all(form):
+def test_no_predictions(form):
     assert PREDICTION_FORMATS[form]([]).strip() == ""
 
 
-def test_text_to_read():
+def test_human_readable_text():
     other = prediction(conversation="c-2", label="glad", text="שלום 😊", speaker="Bo")
     text = as_text([prediction(), prediction(id="2", text="So."), other])
     lines = text.split("\n")
@@ -119,7 +119,7 @@ def test_text_to_read():
     assert lines[7:] == [""]
 
 
-def test_reasons_that_are_not_there_are_not_told():
+def test_missing_reasons_are_omitted():
     nothing = {"text": None, "audio": None, "video": None}
     bare = prediction(effects=nothing, context_effect=None)
     assert _summarise_reasons(bare) == "70% sure; else glad 20%"

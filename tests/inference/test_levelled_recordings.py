@@ -38,16 +38,14 @@ def table(model):
 SPEAKERS = {"0": "Mara", "1": "Tom", "2": "Tom", "3": "Mara", "4": "Tom", "5": "Mara"}
 
 
-def test_the_distance_is_in_deviations_of_the_training_data(model, table):
+def test_distance_is_in_deviations_of_the_training_data(model, table):
     assert measure_distance(model, "audio", table) == pytest.approx(3.0, abs=0.1)
     empty = FeatureTable.of(table.spec, [table.rows["film", "2"]])
     assert measure_distance(model, "audio", empty) == 0.0
     assert level_table(model, "audio", empty, SPEAKERS, LevellingConfig()) == empty
 
 
-def test_a_levelled_table_keeps_what_is_absent_and_is_on_the_scale_of_the_training_data(
-    model, table
-):
+def test_levelled_table_keeps_absences_and_has_the_training_scale(model, table):
     levelled = level_table(model, "audio", table, SPEAKERS, LevellingConfig())
     assert levelled.rows["film", "2"] == table.rows["film", "2"]
     own = [number for number in range(6) if number != 2]
@@ -64,7 +62,7 @@ def test_a_levelled_table_keeps_what_is_absent_and_is_on_the_scale_of_the_traini
     assert float(scores.mean()) < 2.7  # towards the training data
 
 
-def test_a_model_that_levels_itself_equals_one_that_is_given_levelled_vectors(model, table):
+def test_levelling_in_the_model_equals_levelled_input(model, table):
     utterances = tuple(Utterance(id=i, speaker=name, text="Well.") for i, name in SPEAKERS.items())
     conversation = [Conversation(id="film", utterances=utterances)]
     levelled = {"audio": level_table(model, "audio", table, SPEAKERS, LevellingConfig())}
@@ -76,7 +74,7 @@ def test_a_model_that_levels_itself_equals_one_that_is_given_levelled_vectors(mo
     assert model.inputs.levelling is None  # the original is unchanged
 
 
-def test_the_effect_of_the_context_is_that_of_the_context_alone(model, table):
+def test_context_effect_is_measured_alone(model, table):
     """Without context an utterance is still compared with how its speaker usually sounds."""
     utterances = tuple(Utterance(id=i, speaker=name, text="Well.") for i, name in SPEAKERS.items())
     conversation = [Conversation(id="film", utterances=utterances)]

@@ -37,7 +37,7 @@ def numbers_of(predictions):
     return np.array([list(item.probabilities.values()) for item in predictions])
 
 
-def test_what_comes_later_changes_nothing(model):
+def test_later_utterances_change_nothing(model):
     whole = list(Live(model=model).follow(talk(9)))
     heard = list(talk(9))
     for count in (1, 4, 8):
@@ -45,7 +45,7 @@ def test_what_comes_later_changes_nothing(model):
         np.testing.assert_array_equal(numbers_of(part), numbers_of(whole[:count]))
 
 
-def test_each_comes_before_the_next_is_asked_for(model):
+def test_each_result_comes_before_the_next_request(model):
     asked = []
 
     def stream():
@@ -58,7 +58,7 @@ def test_each_comes_before_the_next_is_asked_for(model):
     assert next(predictions).id == "1" and asked == ["0", "1"]
 
 
-def test_a_model_of_the_past_says_live_what_it_says_of_the_whole(make_model, monkeypatch):
+def test_causal_model_is_equal_live_and_offline(make_model, monkeypatch):
     """Words alone: nothing is levelled, and with history enough the two ways are one."""
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     encoder = {"scope": "utterance"}
@@ -80,7 +80,7 @@ def test_history_is_bounded(model):
     assert late[-1].probabilities == last.probabilities
 
 
-def test_a_growing_context_compiles_few_kernels(model, monkeypatch):
+def test_growing_context_compiles_few_kernels(model, monkeypatch):
     """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
     shapes, product = set(), torch.nn.functional.linear
@@ -99,7 +99,7 @@ def test_a_growing_context_compiles_few_kernels(model, monkeypatch):
     assert all(rows in group_sizes(rows, n) and not n % 16 for rows, n in shapes)
 
 
-def test_an_id_that_comes_twice_is_refused(model):
+def test_repeated_id_is_refused(model):
     live = Live(model=model)
     first, second = list(talk(2))
     live.hear(*first)
@@ -108,7 +108,7 @@ def test_an_id_that_comes_twice_is_refused(model):
     assert live.hear(*second).id == "1"
 
 
-def test_the_pipeline_live(model):
+def test_live_pipeline(model):
     """What is added at the end of a transcript leaves all before it as it was."""
     pipeline = Pipeline(model=model, name="tiny", extractors={}, live=True)
     utterances = tuple(utterance for utterance, _ in talk(6))

@@ -45,7 +45,7 @@ def fitted(model):
 
 
 @pytest.mark.parametrize("name", FUSING)
-def test_file_says_what_the_model_says(name, make_model, make_batch, tmp_path):
+def test_onnx_file_predicts_like_the_model(name, make_model, make_batch, tmp_path):
     layers = {"layers": 2} if name == "multiemo" else {}
     model = fitted(make_model(name, **layers))
     exported = export_model(model, tmp_path / "model.onnx")
@@ -61,7 +61,7 @@ def test_file_says_what_the_model_says(name, make_model, make_batch, tmp_path):
         torch.testing.assert_close(probabilities[batch.mask], softened, atol=1e-5, rtol=1e-4)
 
 
-def test_file_says_what_its_numbers_mean(make_model, tmp_path, label_names):
+def test_onnx_file_documents_its_inputs_and_outputs(make_model, tmp_path, label_names):
     model = fitted(make_model("concatenation", modalities=("text", "video")))
     exported = export_model(model, tmp_path / "model.onnx")
     free = ["conversations", "utterances"]
@@ -80,7 +80,7 @@ def test_file_says_what_its_numbers_mean(make_model, tmp_path, label_names):
     assert (said["model"], float(said["temperature"])) == ("concatenation", 1.7)
 
 
-def test_text_encoder_stays_behind(make_model, make_batch, tmp_path):
+def test_text_encoder_is_not_exported(make_model, make_batch, tmp_path):
     model = fitted(make_model("df-erc", tokens=True))
     exported = export_model(model, tmp_path / "model.onnx")
     assert exported.inputs["text"][-1] == 32
@@ -104,14 +104,14 @@ def test_vectors_of_very_different_sizes(make_model, tmp_path):
 
 
 @pytest.mark.parametrize("name", BY_THEMSELVES)
-def test_what_fuses_inside_its_encoders_is_refused(name, make_model, tmp_path):
+def test_models_that_fuse_inside_their_encoders_are_refused(name, make_model, tmp_path):
     with pytest.raises(MmercError, match=f"{name} fuses inside its encoders") as caught:
         export_model(make_model(name), tmp_path / "model.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_file_that_says_something_else_is_not_kept(make_model, tmp_path, monkeypatch):
+def test_file_with_different_outputs_is_not_kept(make_model, tmp_path, monkeypatch):
     forward = graphs.Graph.forward
 
     def shifted(self, *tensors):
@@ -125,7 +125,7 @@ def test_file_that_says_something_else_is_not_kept(make_model, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_looped_dialogue_rnn_is_dialogue_rnn(bidirectional):
+def test_looped_dialogue_rnn_equals_dialogue_rnn(bidirectional):
     torch.manual_seed(3)
     rnn = DialogueRnn(6, 5, modalities=2, bidirectional=bidirectional)
     vectors, speakers = torch.randn(2, 3, 9, 6), torch.randint(4, (3, 9))
@@ -136,7 +136,7 @@ def test_looped_dialogue_rnn_is_dialogue_rnn(bidirectional):
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_trial_covers_what_may_happen(make_model):
+def test_trial_inputs_cover_all_cases(make_model):
     """Padding, absent utterances, conversations without a modality, and NaN wherever it is not."""
     graph = graphs.Graph(make_model("df-erc"), exportable=False)
     given = dict(zip(graph.names, graphs.random_inputs(graph, (3, 5, 2), seed=0), strict=True))

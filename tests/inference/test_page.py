@@ -24,7 +24,7 @@ def data_in(page):
     return json.loads(text)
 
 
-def test_what_was_said_cannot_end_the_data():
+def test_text_cannot_close_the_data_block():
     evil = replace(ANALYSIS, recording=EVIL, model=EVIL, remarks=(EVIL,), predictions=())
     page = render_page(evil)
     assert page.count("<script") == page.count("</script>") == 2
@@ -34,7 +34,7 @@ def test_what_was_said_cannot_end_the_data():
     assert page.isascii() or "😊" in page
 
 
-def test_the_policy_lets_this_script_and_style_run_and_no_other():
+def test_policy_allows_only_this_script_and_style():
     page = render_page(ANALYSIS)
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     script = page.split('<script type="module">')[1].split("</script>")[0]
@@ -57,12 +57,12 @@ def test_the_policy_lets_this_script_and_style_run_and_no_other():
         ("\udce9.mp4", "./%E9.mp4"),  # a name on disk that is not UTF-8
     ],
 )
-def test_the_recording_is_looked_for_beside_the_page(name, expected):
+def test_recording_is_expected_next_to_the_page(name, expected):
     assert page_data(replace(ANALYSIS, recording=name))["media"] == expected
     assert render_page(replace(ANALYSIS, recording=name)).encode()
 
 
-def test_times_and_layers_go_to_the_page():
+def test_page_contains_times_and_layers():
     utterances = page_data(with_times((0, 4), (1, 2), (None, None), (3, 3)))["utterances"]
     assert [item["layer"] for item in utterances] == [0, 0, None, None]
     own = replace(PREDICTIONS[0], id="again", start=1, end=2)
@@ -73,17 +73,17 @@ def test_times_and_layers_go_to_the_page():
 @pytest.mark.parametrize(
     "colour", [*PALETTE, *itertools.chain(*(s.colours for s in LABEL_SETS.values()))]
 )
-def test_names_can_be_read_on_every_colour(colour):
+def test_names_are_readable_on_every_colour(colour):
     assert contrast(colour, _ink(colour)) >= 4.5
 
 
-def test_luminance_as_the_standard_gives_it():
+def test_luminance_equals_the_standard():
     assert _luminance("#ffffff") == pytest.approx(1)
     assert _luminance("#ff0000") == pytest.approx(0.2126)
     assert _luminance("#808080") == pytest.approx(0.2158605)
 
 
-def test_a_colour_that_is_none_is_replaced():
+def test_invalid_colour_is_replaced():
     odd = LabelSet("odd", ("a", "b"), ("red; background: url(//x)", "#00ff00"))
     created = replace(ANALYSIS, labels=odd, predictions=())
     assert [item["colour"] for item in page_data(created)["labels"]] == [PALETTE[0], "#00ff00"]
@@ -92,7 +92,7 @@ def test_a_colour_that_is_none_is_replaced():
 # One script of several modules
 
 
-def test_modules_are_joined_once_and_after_what_they_import(tmp_path):
+def test_modules_are_bundled_once_after_their_imports(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     (tmp_path / "a" / "base.js").write_text("/** One. */\nexport const one = 1;\n")
@@ -112,7 +112,7 @@ def test_modules_are_joined_once_and_after_what_they_import(tmp_path):
 
 
 @pytest.mark.parametrize("entry", ["inference/page/page.js", "serving/page/index.js"])
-def test_the_modules_of_a_page_share_no_name(entry):
+def test_modules_of_a_page_share_no_names(entry):
     script = bundle_modules(files("mmerc"), entry)
     names = re.findall(r"^(?:async )?(?:function|class|const|let) (\w+)", script, re.MULTILINE)
     names += re.findall(r"^(?:const|let) \{ (\w+) \}", script, re.MULTILINE)

@@ -73,7 +73,7 @@ def ready(page):
     return page
 
 
-def test_it_opens_without_complaint_and_asks_for_the_recording_alone(visit, folder):
+def test_page_opens_without_errors_and_requests_only_the_recording(visit, folder):
     page = ready(visit(new=True))
     assert page.complaints == []
     assert set(page.asked) == {(folder / "x.html").as_uri(), (folder / SCENE).as_uri()}
@@ -90,7 +90,7 @@ def test_it_opens_without_complaint_and_asks_for_the_recording_alone(visit, fold
     assert blocked == "https://example.org/x.png"
 
 
-def test_a_bar_and_a_row_seek_the_recording_and_tell_the_reasons(visit):
+def test_bar_and_row_seek_the_recording_and_show_the_reasons(visit):
     page = ready(visit())
     page.get_by_role("button", name="0:26, Ines, neutral").click()
     assert seconds(page) == 26.0
@@ -106,7 +106,7 @@ def test_a_bar_and_a_row_seek_the_recording_and_tell_the_reasons(visit):
         assert re.search(rf"{name}\s+{shown}%", details)
 
 
-def test_what_is_spoken_is_chosen_as_the_recording_goes_on(visit):
+def test_current_utterance_is_selected_during_playback(visit):
     page = ready(visit())
     page.evaluate("document.querySelector('video').currentTime = 55")
     until_text(page, "#which", "Utterance 15 of 25")
@@ -115,7 +115,7 @@ def test_what_is_spoken_is_chosen_as_the_recording_goes_on(visit):
     assert page.locator(".head").evaluate("head => head.style.left") == f"{100 * 26.5 / 118:.4f}%"
 
 
-def test_one_utterance_is_played_to_its_end(visit):
+def test_single_utterance_plays_to_its_end(visit):
     page = ready(visit())
     page.evaluate("document.querySelector('video').playbackRate = 4")
     page.locator("#rows tr").nth(1).click()
@@ -126,7 +126,7 @@ def test_one_utterance_is_played_to_its_end(visit):
 
 
 @pytest.mark.parametrize("part", [".bar", "#rows button"])
-def test_arrow_keys_go_through_the_utterances(visit, part):
+def test_arrow_keys_move_through_utterances(visit, part):
     page = ready(visit())
     assert page.locator(f"{part}[tabindex='0']").count() == 1
     page.locator(f"{part}[tabindex='0']").focus()
@@ -144,7 +144,7 @@ def test_arrow_keys_go_through_the_utterances(visit, part):
     assert outline == "solid"
 
 
-def test_every_part_is_reached_with_the_tab_key(visit):
+def test_every_part_is_reachable_by_tab(visit):
     page = ready(visit())
     missing = ["media", "play", "filters", "speaker", "search", "zoom", "bar", "utterances"]
     for _ in range(40):
@@ -191,7 +191,7 @@ def test_shares_of_each_speaker(visit):
     assert f"joy {round(100 * glad / total)}%" in text
 
 
-def test_zoom_widens_the_timeline_inside_its_own_scroll(visit):
+def test_zoom_widens_the_timeline_in_its_own_scroll_area(visit):
     page = ready(visit())
     width = page.locator("#lanes").evaluate("lanes => lanes.clientWidth")
     bar = page.get_by_role("button", name="0:42, Jonas")
@@ -228,7 +228,7 @@ def test_hostile_text_is_inert(visit, folder):
     assert len(page.asked) == 2 and page.complaints == []
 
 
-def test_nothing_hangs_over_the_edge_of_a_phone(visit):
+def test_nothing_overflows_on_a_phone(visit):
     item = replace(PREDICTIONS[0], text="Donau" * 60, speaker="Maximiliane" * 6)
     created = replace(ANALYSIS, predictions=(item, *PREDICTIONS[1:]), recording=SCENE)
     page = visit(created)
@@ -238,7 +238,7 @@ def test_nothing_hangs_over_the_edge_of_a_phone(visit):
         assert page.locator("#rows tr").first.locator(".said").is_visible()
 
 
-def test_print_is_a_table_of_every_utterance(visit):
+def test_printout_is_a_table_of_every_utterance(visit):
     page = visit()
     page.get_by_role("button", name="anger 3").click()
     page.emulate_media(media="print")
@@ -253,7 +253,7 @@ def test_print_is_a_table_of_every_utterance(visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_light_and_in_the_dark(visit, scheme):
+def test_text_is_readable_in_light_and_dark_mode(visit, scheme):
     page = visit(color_scheme=scheme)
     names = ["--ground", "--raised", "--chosen", "--text", "--soft"]
     values = page.evaluate(
@@ -266,7 +266,7 @@ def test_text_can_be_read_in_light_and_in_the_dark(visit, scheme):
     assert painted == "rgb({}, {}, {})".format(*bytes.fromhex(grounds[0][1:]))
 
 
-def test_utterances_without_times_are_listed_and_not_in_the_timeline(visit):
+def test_untimed_utterances_are_listed_but_not_in_the_timeline(visit):
     page = ready(visit(with_times((None, None), (1.0, None), (2.0, 3.0), (None, 4.0))))
     assert page.locator("#rows tr").count() == 4
     assert page.locator(".bar").count() == 1
@@ -323,14 +323,14 @@ def test_doubts_are_marked(visit, tmp_path):
     assert page.complaints == []
 
 
-def test_a_recording_that_is_not_there_is_said_to_be_missing(visit):
+def test_missing_recording_is_reported(visit):
     page = visit(replace(ANALYSIS, recording="elsewhere.mp4"))
     until_text(page, "#trouble", "elsewhere.mp4 cannot be played")
     page.get_by_role("button", name="0:26, Ines, neutral").click()
     assert page.inner_text("#which") == "Utterance 9 of 25"
 
 
-def test_sound_alone_needs_no_picture(visit, folder):
+def test_audio_only_needs_no_picture(visit, folder):
     soundfile.write(folder / "voice.wav", np.zeros(8000, dtype="float32"), 8000)
     page = ready(visit(replace(ANALYSIS, recording="voice.wav")))
     until(page, "document.querySelector('video').clientHeight < 80")

@@ -32,7 +32,7 @@ def test_json(tmp_path, name, content):
     assert report.facts["speakers"] == {"unknown": 1}
 
 
-def test_what_cannot_be_read_is_said(tmp_path):
+def test_unreadable_input_is_reported(tmp_path):
     (tmp_path / "talk.json").write_text("{}")
     report = check_file(tmp_path / "talk.json")
     assert "no transcript (none of 'segments', 'words' and 'transcription' is in it)" in (
@@ -40,7 +40,7 @@ def test_what_cannot_be_read_is_said(tmp_path):
     )
 
 
-def test_a_manifest_stays_a_manifest(tmp_path):
+def test_manifest_is_not_mistaken_for_words(tmp_path):
     line = {
         "id": "a",
         "split": "train",

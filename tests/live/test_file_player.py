@@ -22,7 +22,7 @@ class Unseekable(io.RawIOBase):
         return self.file.write(bytes(data))
 
 
-def test_a_recording_of_a_browser_without_duration_has_pictures(tmp_path):
+def test_browser_recording_without_duration_has_frames(tmp_path):
     path = tmp_path / "browser.webm"
     target = Unseekable(path)
     with av.open(target, "w", format="webm", options={"live": "1"}) as container:

@@ -24,7 +24,7 @@ from mmerc.media.sentences import Word
 EXAMPLE = Path(__file__).parents[2] / "examples/phone-call.mp4"
 
 
-def test_live_says_what_the_analysis_of_the_recording_says(followed, offline):
+def test_live_result_equals_the_offline_analysis(followed, offline):
     live = followed.session.utterances()
     assert len(live) >= 6
     assert [item.text for item in live] == [item.text for item in offline.predictions]
@@ -37,7 +37,7 @@ def test_live_says_what_the_analysis_of_the_recording_says(followed, offline):
             assert share == pytest.approx(recorded.probabilities[name], abs=0.02)
 
 
-def test_events_come_in_order_and_soon(followed):
+def test_events_come_in_order_without_delay(followed):
     kinds = [event.type for _, event in followed.events]
     assert kinds[:2] == ["speech_started", "words"] and kinds[-1] == "stats"
     assert [item.index for item in followed.of(LiveUtterance)] == list(range(1, 7))
@@ -55,7 +55,7 @@ def test_events_come_in_order_and_soon(followed):
     assert followed.of(Stats)[-1].seconds == pytest.approx(20.6)
 
 
-def test_utterances_say_what_they_rest_on(followed):
+def test_utterances_state_their_modalities(followed):
     for item in followed.of(LiveUtterance):
         assert sum(item.probabilities.values()) == pytest.approx(1, abs=1e-3)
         assert item.modalities == ("text", "audio")
@@ -64,7 +64,7 @@ def test_utterances_say_what_they_rest_on(followed):
         assert json.loads(json.dumps(event_as_dict(item)))["type"] == "utterance"
 
 
-def test_the_export_is_an_ordinary_analysis(followed, tmp_path):
+def test_export_is_an_ordinary_analysis(followed, tmp_path):
     analysis = followed.session.analysis("call.wav")
     paths = write_results(analysis, tmp_path)
     assert sorted(path.suffix for path in paths) == sorted(
@@ -76,7 +76,7 @@ def test_the_export_is_an_ordinary_analysis(followed, tmp_path):
     assert followed.session.state().finished
 
 
-def test_pictures_are_looked_at_while_somebody_speaks(components, call):
+def test_frames_are_analysed_during_speech(components, call):
     session = LiveSession(components)
     times = [i / 5 for i in range(26)]
     frames = {frame.time: frame.pixels for frame in read_frames(EXAMPLE, times, height=240)}
@@ -90,7 +90,7 @@ def test_pictures_are_looked_at_while_somebody_speaks(components, call):
     assert "video" in utterance.modalities or utterance.absent["video"] == "no face in any frame"
 
 
-def test_pictures_of_speech_that_ends_within_a_piece_are_looked_at(components, monkeypatch):
+def test_frames_of_speech_ending_within_a_piece_are_analysed(components, monkeypatch):
     session, looked = LiveSession(components), []
     monkeypatch.setattr(session._faces, "look", lambda since, until: looked.append((since, until)))
     speech = np.repeat([0.0, 1.0, 0.0], [9, 16, 20]).astype(np.float32)  # per frame of 32 ms
@@ -101,7 +101,7 @@ def test_pictures_of_speech_that_ends_within_a_piece_are_looked_at(components, m
     assert since < 9 * 0.032 and 25 * 0.032 < until < 1
 
 
-def test_words_of_another_recogniser(components, call):
+def test_words_of_another_speech_recogniser(components, call):
     """They come with their speakers; nothing is transcribed."""
     session = LiveSession(components, LiveSettings(transcribe=False))
     spoken = [
@@ -144,12 +144,12 @@ def test_utterances_that_start_together_stay_in_order(components, call):
         (np.array([0, np.nan], np.float32), "finite"),
     ],
 )
-def test_sound_of_another_kind(components, samples, problem):
+def test_other_audio_formats(components, samples, problem):
     with pytest.raises(UsageError, match=problem):
         LiveSession(components).feed_sound(samples)
 
 
-def test_calls_that_make_no_sense(components):
+def test_invalid_calls_are_refused(components):
     session = LiveSession(components)
     picture = np.zeros((8, 8, 3), np.uint8)
     for time, pixels in [(-1.0, picture), (float("nan"), picture), (0.0, picture[..., 0])]:
@@ -163,7 +163,7 @@ def test_calls_that_make_no_sense(components):
     assert session.utterances() == () and session.analysis().predictions == ()
 
 
-def test_an_hour_of_silence_costs_nothing_and_shifts_nothing(components, call):
+def test_hour_of_silence_is_cheap_and_shifts_no_times(components, call):
     session = LiveSession(components)
     network = session._stream.network
     session._stream.network = SimpleNamespace(

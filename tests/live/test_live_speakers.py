@@ -33,7 +33,7 @@ def names(speakers):
     return [turn.speaker for turn in speakers.turns]
 
 
-def test_voices_that_come_again_are_recognised():
+def test_returning_voices_are_recognised():
     speakers = LiveSpeakers()
     for number, who in enumerate([1, 2, 1, 1, 2]):
         span = Span(10.0 * number, 10.0 * number + 9)
@@ -41,7 +41,7 @@ def test_voices_that_come_again_are_recognised():
     assert names(speakers) == [f"SPEAKER_0{n}" for n in (1, 2, 1, 1, 2)]
 
 
-def test_a_short_voice_is_no_further_speaker():
+def test_short_voice_is_not_another_speaker():
     speakers = LiveSpeakers()
     speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
     speakers.hear([chunk(10.0, voice(1, like=0.35), seconds=0.5)], Span(10, 19))
@@ -50,7 +50,7 @@ def test_a_short_voice_is_no_further_speaker():
     assert names(speakers)[-1] == "SPEAKER_02"
 
 
-def test_speakers_that_come_to_be_alike_are_joined():
+def test_speakers_that_become_similar_are_joined():
     speakers = LiveSpeakers()
     speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
     assert speakers.hear([chunk(10.0, voice(1, like=0.45))], Span(10, 19)) == []
@@ -64,7 +64,7 @@ def test_speakers_that_come_to_be_alike_are_joined():
     assert set(names(speakers)) == {"SPEAKER_01"}
 
 
-def test_voices_side_by_side_are_never_one_speaker():
+def test_simultaneous_voices_are_never_one_speaker():
     speakers = LiveSpeakers()
     for number in range(3):
         start = 10.0 * number
@@ -73,7 +73,7 @@ def test_voices_side_by_side_are_never_one_speaker():
     assert set(names(speakers)) == {"SPEAKER_01", "SPEAKER_02"}
 
 
-def test_who_was_heard_beside_a_joined_speaker_stays_another():
+def test_speaker_heard_with_a_joined_speaker_stays_separate():
     speakers = LiveSpeakers()
     speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
     speakers.hear([chunk(10.0, voice(2))], Span(10, 19))
@@ -87,7 +87,7 @@ def test_who_was_heard_beside_a_joined_speaker_stays_another():
     assert speakers._join_alike() == [] and first.beside == {"SPEAKER_02"}
 
 
-def test_a_copy_leaves_the_speakers_alone():
+def test_copy_does_not_change_the_speakers():
     speakers = LiveSpeakers()
     speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
     other = speakers.copy()
@@ -97,7 +97,7 @@ def test_a_copy_leaves_the_speakers_alone():
     assert names(speakers) == ["SPEAKER_01", "SPEAKER_02"]
 
 
-def test_a_span_heard_again_replaces_its_turns_and_old_turns_go():
+def test_repeated_span_replaces_its_turns_and_old_turns_are_dropped():
     speakers = LiveSpeakers()
     for _ in range(2):
         speakers.hear([chunk(0.0, voice(1))], Span(0, 9))
@@ -107,7 +107,7 @@ def test_a_span_heard_again_replaces_its_turns_and_old_turns_go():
 
 
 @pytest.mark.parametrize("piece", [1, 999, 16_000])
-def test_the_last_minute_of_sound_is_kept(piece):
+def test_last_minute_of_sound_is_kept(piece):
     memory = SoundMemory(seconds=2)
     sound = np.arange(160_000 if piece > 1 else 3_000, dtype=np.float32)
     for part in np.split(sound, range(piece, len(sound), piece)):

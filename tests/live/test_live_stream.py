@@ -33,7 +33,7 @@ def test_all_events(components):
     assert report.real_time_factor < 600  # also where the end comes right after another report
 
 
-def test_kinds_of_sound():
+def test_audio_formats():
     levels = np.array([0, 16384, -32768], "<i2")
     expected = [0, 0.5, -1]
     for sound in (levels, levels.tobytes(), (levels / 32768).astype(np.float32)):
@@ -45,6 +45,6 @@ def test_kinds_of_sound():
 
 
 @pytest.mark.parametrize("sound", ["text", np.zeros(3), np.zeros((2, 2), np.int16), None])
-def test_other_sound_is_refused(sound):
+def test_other_audio_is_refused(sound):
     with pytest.raises(UsageError, match="Live sound"):
         read_samples(sound)

@@ -65,7 +65,7 @@ SCRIPT = [
 ]  # fmt: skip
 
 
-def test_a_sentence_that_goes_on_is_corrected(speech):
+def test_continuing_sentence_is_corrected(speech):
     open_part, results = speech(*SCRIPT)
     _, events = open_part.end(Span(0.9, 1.7))
     assert texts(events) == [(1, "I think")]
@@ -78,7 +78,7 @@ def test_a_sentence_that_goes_on_is_corrected(speech):
     assert len(results._live.past) == 3
 
 
-def test_a_draft_reports_complete_sentences_and_the_end_the_rest(speech):
+def test_draft_reports_complete_sentences_and_the_end_reports_the_rest(speech):
     open_part, _ = speech(*SCRIPT[2:])
     _, events = open_part.draft(Span(2.2, 5.6))
     assert texts(events) == [(1, "you know.")]
@@ -86,7 +86,7 @@ def test_a_draft_reports_complete_sentences_and_the_end_the_rest(speech):
     assert corrections(events) == [] and texts(events) == [(2, "Good.")]
 
 
-def test_speakers_whom_a_draft_joins_are_corrected(speech, monkeypatch):
+def test_speakers_joined_by_a_draft_are_corrected(speech, monkeypatch):
     open_part, results = speech(*SCRIPT)
     open_part.end(Span(0.9, 1.7))
     open_part._open, open_part._words = [], ()  # settled
@@ -100,7 +100,7 @@ def test_speakers_whom_a_draft_joins_are_corrected(speech, monkeypatch):
     assert results.speakers == ("SPEAKER_02",)
 
 
-def test_words_of_long_ago_are_compared_only_where_sound_is_kept(speech, monkeypatch):
+def test_old_words_are_compared_only_where_audio_is_kept(speech, monkeypatch):
     spans = []
     open_part, _ = speech()
     open_part._sound.add(np.zeros(480_000, np.float32))
@@ -112,7 +112,7 @@ def test_words_of_long_ago_are_compared_only_where_sound_is_kept(speech, monkeyp
     assert spans == [Span(30.0, 88.5)]
 
 
-def test_sentences_that_become_one_are_withdrawn(speech):
+def test_merged_sentences_are_withdrawn(speech):
     open_part, results = speech(*SCRIPT[2:])
     open_part.draft(Span(2.2, 5.6))
     open_part._components.transcriber = Script(("you", 2.3, 2.6), ("no.", 2.6, 3.4))
@@ -135,7 +135,7 @@ def test_speech_without_words_is_an_utterance(speech):
     assert utterance.absent["video"] == "live analysis cannot extract its vectors"
 
 
-def test_what_is_kept_does_not_grow(speech):
+def test_memory_does_not_grow(speech):
     """Apart from the predictions that are exported."""
     words = [(f"w{i}.", 1.0 + i % 10, 1.9 + i % 10) for i in range(10)]
     open_part, results = speech(*words)

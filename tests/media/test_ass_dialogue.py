@@ -29,7 +29,7 @@ UNREAD = "no line of dialogue that can be read, left out"
         ),
     ],
 )  # fmt: skip
-def test_damaged_lines_of_ass_are_read_or_named(read, before, after, words, remarks):
+def test_damaged_ass_lines_are_read_or_reported(read, before, after, words, remarks):
     subtitles = read(EVENTS.replace(before, after), "talk.ass")
     assert [item.text for item in subtitles.utterances] == words
     assert subtitles.remarks == tuple(f"talk.ass, {remark}." for remark in remarks)

@@ -9,7 +9,7 @@ from mmerc.media.average_linkage import group_by_average
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("count", [2, 3, 17, 120])
-def test_groups_and_their_numbers_are_those_of_scikit_learn(seed, count):
+def test_groups_and_their_numbers_equal_scikit_learn(seed, count):
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(count, 3)) + 4 * rng.integers(0, 3, (count, 1))
     distances = np.linalg.norm(points[:, None] - points, axis=2)

@@ -61,7 +61,7 @@ def long_media(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options"), [("mkv", None), ("flac", None), ("mp4", FRONT)], ids=["mkv", "flac", "mp4"]
 )
-def test_cut_off_file_gives_what_is_whole(long_media, kind, options):
+def test_truncated_file_gives_its_complete_part(long_media, kind, options):
     path, damaged = long_media(kind, cut=0.6, options=options)
     actual = read_sound(damaged, start=1.0, end=3.0)
     np.testing.assert_allclose(actual, read_sound(path, start=1.0, end=3.0), atol=2e-4)
@@ -69,7 +69,7 @@ def test_cut_off_file_gives_what_is_whole(long_media, kind, options):
         assert sound_reason(damaged, **part) == Reason.NOT_MEDIA
 
 
-def test_stream_without_a_stated_length_ends_where_it_is_cut(long_media):
+def test_stream_without_stated_length_ends_where_it_is_cut(long_media):
     """What is left of a broadcast is whole, but for the packet in which it ends."""
     path, damaged = long_media("ts", cut=0.6)
     actual = read_sound(damaged)
@@ -79,7 +79,7 @@ def test_stream_without_a_stated_length_ends_where_it_is_cut(long_media):
 
 
 @pytest.mark.parametrize(("kind", "options"), [("mkv", None), ("mp4", FRONT)], ids=["mkv", "mp4"])
-def test_cut_off_film_gives_what_is_whole(long_media, kind, options):
+def test_truncated_video_gives_its_complete_part(long_media, kind, options):
     _, damaged = long_media(kind, cut=0.6, options=options)
     frames = read_frames(damaged, [0.5, 2.02, 6.0])
     assert [number_of(next(frames).pixels) for _ in range(2)] == [12, 50]
@@ -88,13 +88,13 @@ def test_cut_off_film_gives_what_is_whole(long_media, kind, options):
     assert caught.value.reason == Reason.NOT_MEDIA
 
 
-def test_mp4_without_its_index_is_nothing(long_media):
+def test_mp4_without_its_index_is_refused(long_media):
     _, damaged = long_media("mp4", cut=0.9)
     assert reasons(damaged) == {Reason.NOT_MEDIA}
 
 
 @pytest.mark.parametrize("kind", ["mkv", "mov"])
-def test_sound_that_ends_before_its_film_is_not_cut_off(tmp_path, kind):
+def test_audio_shorter_than_its_video_is_not_truncated(tmp_path, kind):
     film = Film(times=[i / 25 for i in range(150)])
     path = write_media(tmp_path / f"a.{kind}", film=film, sound=Sound(samples=murmur(2)))
     assert len(read_sound(path)) == 2 * SAMPLE_RATE
@@ -102,7 +102,7 @@ def test_sound_that_ends_before_its_film_is_not_cut_off(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["flac", "mp3", "ogg", "mp4"])
-def test_bytes_changed_midway(long_media, kind):
+def test_corrupted_bytes_in_the_middle(long_media, kind):
     """What lies elsewhere is as before; the part with the hole is not made up."""
     path, damaged = long_media(kind)
     data = bytearray(path.read_bytes())
@@ -117,7 +117,7 @@ def test_bytes_changed_midway(long_media, kind):
     assert sound_reason(damaged, start=2.0, end=6.0) == Reason.NOT_MEDIA
 
 
-def test_film_with_frames_that_cannot_be_decoded(long_media):
+def test_video_with_undecodable_frames(long_media):
     path, damaged = long_media("mp4")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -129,7 +129,7 @@ def test_film_with_frames_that_cannot_be_decoded(long_media):
     assert caught.value.reason == Reason.NOT_MEDIA
 
 
-def test_time_stamps_that_are_nonsense(tmp_path, media):
+def test_nonsensical_timestamps(tmp_path, media):
     hours = Sound(samples=murmur(3), hole_at=1.0, hole=36_000.0)
     path = write_media(tmp_path / "ahead.mkv", sound=hours)
     assert len(read_sound(path, end=1.0)) == SAMPLE_RATE
@@ -139,13 +139,13 @@ def test_time_stamps_that_are_nonsense(tmp_path, media):
     assert sound_reason(back) == Reason.NOT_MEDIA
 
 
-def test_encrypted(tmp_path):
+def test_encrypted_file_is_refused(tmp_path):
     sound = Sound(samples=murmur(1, rate=44100), rate=44100, codec="aac")
     path = write_media(tmp_path / "a.mp4", film=Film(), sound=sound, options=ENCRYPTION)
     assert reasons(path) == {Reason.ENCRYPTED}
 
 
-def test_wrong_files(tmp_path):
+def test_files_of_other_types_are_refused(tmp_path):
     empty, text, noise = (tmp_path / name for name in ("empty.mp4", "text.mp4", "noise.wav"))
     empty.write_bytes(b"")
     text.write_text("I am no film at all.\n" * 50)
@@ -158,14 +158,14 @@ def test_wrong_files(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_file_that_may_not_be_read(media, tmp_path):
+def test_file_without_read_permission(media, tmp_path):
     path = tmp_path / "a.mkv"
     path.write_bytes(media("mkv").read_bytes())
     path.chmod(0)
     assert reasons(path) == {Reason.UNREADABLE}
 
 
-def test_codecs_that_nobody_knows(media, tmp_path):
+def test_unknown_codecs(media, tmp_path):
     data = media("mkv").read_bytes()
     strange = tmp_path / "a.mkv"
     strange.write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
@@ -183,7 +183,7 @@ def test_message_is_one_plain_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["film.wav", "a:b.mkv", "http:a.mkv", "50%d.mkv", "ä ö.mkv", "x"])
-def test_name_does_not_matter(media, tmp_path, name):
+def test_file_name_does_not_matter(media, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(media("mkv").read_bytes())
     assert probe(path) == probe(media("mkv"))

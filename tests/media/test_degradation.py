@@ -29,14 +29,14 @@ def ratio(clean, noisy):
 
 @pytest.mark.parametrize("decibels", [20, 10, 0, -5.5])
 @pytest.mark.parametrize("loud", [0.9, 1e-3])
-def test_the_ratio_is_as_asked(decibels, loud):
+def test_signal_to_noise_ratio_is_as_requested(decibels, loud):
     clean = sound(0.5, loud)
     noisy = Noise(decibels, 7).added_to(clean)
     assert (noisy.shape, noisy.dtype) == (clean.shape, np.float32)
     assert ratio(clean, noisy) == pytest.approx(decibels, abs=1e-3)
 
 
-def test_the_noise_is_white_and_the_same_for_every_ratio():
+def test_noise_is_white_and_equal_for_every_ratio():
     clean = sound(2.0)
     faint, loud = (Noise(decibels, 7).added_to(clean) - clean for decibels in (20, 0))
     assert np.corrcoef(faint, loud)[0, 1] > 0.9999
@@ -45,7 +45,7 @@ def test_the_noise_is_white_and_the_same_for_every_ratio():
     assert max(quarters) < 1.1 * min(quarters)
 
 
-def test_the_seed_decides():
+def test_result_depends_on_the_seed():
     clean = sound(0.1)
     one, same, other = (Noise(10, seed).added_to(clean) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
@@ -64,7 +64,7 @@ def wave(tmp_path):
     return tmp_path / "own.wav"
 
 
-def test_a_clip_is_read_with_its_noise(wave):
+def test_clip_is_read_with_its_noise(wave):
     clean = read_clip(Clip(wave, start=1.0, end=2.0))
     assert np.array_equal(clean, read_sound(wave, start=1.0, end=2.0))
     noisy = read_clip(Clip(wave, start=1.0, end=2.0, noise=Noise(10, 5)))
@@ -77,7 +77,7 @@ def test_models_of_waveforms_hear_the_noise(wave):
     assert ratio(clean, noisy) == pytest.approx(0, abs=1e-3)
 
 
-def test_vectors_are_taken_of_the_noise(wave, tmp_path):
+def test_vectors_are_extracted_from_the_noise(wave, tmp_path):
     smile, noise = OpenSmile("is10"), Noise(10, 5)
     actual = smile.extract(Segment(sound=Clip(wave, end=1.0, noise=noise)))
     assert np.array_equal(actual, smile.extract_samples(noise.added_to(read_sound(wave, end=1.0))))
@@ -88,14 +88,14 @@ def test_vectors_are_taken_of_the_noise(wave, tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
-def test_as_many_frames_are_lost_as_asked(share):
+def test_requested_share_of_frames_is_lost(share):
     lost = [20 - len(FrameLoss(share, seed).arriving(20)) for seed in range(2000)]
     assert sum(lost) / 40_000 == pytest.approx(share, abs=0.01)
     assert len(set(lost)) > 5  # each frame by itself
 
 
 @given(SEEDS, st.integers(0, 30), st.floats(0, 1), st.floats(0, 1))
-def test_what_a_small_share_loses_a_great_one_loses_too(seed, count, one, other):
+def test_larger_share_loses_the_same_frames_and_more(seed, count, one, other):
     small, great = sorted((one, other))
     arrived = FrameLoss(small, seed).arriving(count)
     assert arrived == sorted(set(arrived))

@@ -66,7 +66,7 @@ def subtitle_packet(stream, codec, start, end, text):
         ("mov_text", "talk.mp4", "Hi there\nagain"),
     ],
 )
-def test_text_inside_a_film_is_read_as_subtitles(film, codec, name, words):
+def test_embedded_text_is_read_as_subtitles(film, codec, name, words):
     cues = ((100, 400, "Mara: Hello"), (500, 900, f"Tom: {words}"))
     subtitles = read_subtitles(film((codec, "eng", cues), name=name))
     first, second = subtitles.utterances
@@ -78,14 +78,14 @@ def test_text_inside_a_film_is_read_as_subtitles(film, codec, name, words):
     assert subtitles.remarks == ()
 
 
-def test_a_damaged_ass_line_is_words(film):
+def test_damaged_ass_line_is_read_as_words(film):
     cues = ((100, 400, "0,0,Default,Mara,0,0,0,,Hello, you"), (500, 900, "1,0,Hi"))
     first, second = read_subtitles(film(("ass", "eng", cues))).utterances
     assert (first.speaker, first.text) == ("Mara", "Hello, you")
     assert (second.speaker, second.text) == ("unknown", "1,0,Hi")
 
 
-def test_the_first_of_several_is_read_and_the_others_are_said(film):
+def test_first_track_is_read_and_others_are_reported(film):
     path = film(("subrip", "ger", CUES[:1]), ("subrip", None, CUES[1:]))
     subtitles = read_subtitles(path)
     assert [item.speaker for item in subtitles.utterances] == ["Mara"]
@@ -100,13 +100,13 @@ def test_the_first_of_several_is_read_and_the_others_are_said(film):
     )
 
 
-def test_check_says_that_they_are_there(film):
+def test_check_reports_embedded_subtitles(film):
     report = check_file(film(("subrip", "eng", CUES)))
     assert report.kind == "recording"
     assert any("has embedded subtitles (en); to use" in line for line in report.remarks)
 
 
-def test_pictures_and_films_without_subtitles_are_refused(film, clip):
+def test_image_tracks_and_videos_without_subtitles_are_refused(film, clip):
     pictures = film(("hdmv_pgs_subtitle", "eng", ((0, 500, "picture"),)))
     with pytest.raises(InputError, match=r"its subtitles are images; give them as SRT or WebVTT"):
         read_subtitles(pictures)
@@ -116,6 +116,6 @@ def test_pictures_and_films_without_subtitles_are_refused(film, clip):
     assert embedded_subtitle_remarks(clip) == ()
 
 
-def test_a_track_without_cues_is_refused(film):
+def test_track_without_cues_is_refused(film):
     with pytest.raises(InputError, match="its subtitles have no cue"):
         read_subtitles(film(("subrip", "eng", ())))

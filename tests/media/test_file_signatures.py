@@ -78,17 +78,17 @@ def test_pictures(tmp_path):
     assert recognise_format((tmp_path / "picture").read_bytes()) == "gif"
 
 
-def test_an_old_quicktime_film_begins_with_another_box():
+def test_old_quicktime_film_starts_with_another_box():
     assert recognise_format(b"\0\0\0\x08wide\0\0\0\0mdat") == "mov"
 
 
 @pytest.mark.parametrize("offset", range(0, 32000, 1600))
-def test_raw_sound_is_no_file(offset):
+def test_raw_audio_is_not_mistaken_for_a_file(offset):
     sound = (read_sound(EXAMPLE, end=3.0) * 32767).astype("<i2").tobytes()
     assert recognise_format(sound[offset : offset + PIECE]) is None
 
 
-def test_no_level_and_no_noise_is_taken_for_a_file():
+def test_silence_and_noise_are_not_mistaken_for_a_file():
     levels = np.arange(-32768, 32768, dtype="<i2")
     files = [int(v) for v in levels if recognise_format(np.full(PIECE // 2, v).tobytes())]
     assert files == []
@@ -97,5 +97,5 @@ def test_no_level_and_no_noise_is_taken_for_a_file():
 
 
 @pytest.mark.parametrize("start", [b"", b"\xff", b"\xff\xfb", b"\xff\xfb\x90\x00", b"\xff\xf1\x50"])
-def test_few_bytes_are_no_file(start):
+def test_few_bytes_are_not_mistaken_for_a_file(start):
     assert recognise_format(start) is None

@@ -36,26 +36,26 @@ def numbers(reader, path, times):
         st.lists(st.floats(0, 19.99), min_size=1, max_size=3).map(sorted), min_size=1, max_size=5
     )
 )
-def test_any_order_of_utterances_gives_the_same_frames(long_film, utterances):
+def test_order_of_utterances_does_not_change_frames(long_film, utterances):
     reader = FilmReader()
     for times in utterances:
         assert numbers(reader, long_film, times) == [int(time * 10 + 1e-5) for time in times]
 
 
-def test_near_times_are_decoded_onwards(long_film, openings):
+def test_nearby_times_are_decoded_without_seeking(long_film, openings):
     reader = FilmReader()
     for start in (2.0, 3.0, 3.0, 7.5):
         assert numbers(reader, long_film, [start, start + 0.5])[0] == int(start * 10)
     assert openings == [2.0, 3.0]  # the second time at 3.0 is before 3.5
 
 
-def test_a_far_time_is_sought(long_film, openings):
+def test_distant_time_is_reached_by_seeking(long_film, openings):
     reader = FilmReader()
     assert numbers(reader, long_film, [1.0, 18.0]) == [10, 180]
     assert openings == [1.0, 18.0]
 
 
-def test_another_file_of_the_same_name_is_opened(tmp_path, media, long_film):
+def test_replaced_file_of_the_same_name_is_reopened(tmp_path, media, long_film):
     path = tmp_path / "a.mkv"
     shutil.copy(media("mkv"), path)
     reader = FilmReader()
@@ -65,7 +65,7 @@ def test_another_file_of_the_same_name_is_opened(tmp_path, media, long_film):
     assert numbers(reader, media("mkv"), [0.6]) == [15]
 
 
-def test_after_the_end_earlier_times_can_be_read(media):
+def test_earlier_times_can_be_read_after_the_end(media):
     reader = FilmReader()
     with pytest.raises(MediaError, match="past the end of the film"):
         numbers(reader, media("mp4"), [3.9, 4.2])
@@ -94,7 +94,7 @@ def outcome(read, path, times):
         return Reason(error.reason)
 
 
-def test_two_readings_at_once_do_not_disturb_each_other(long_film):
+def test_concurrent_reads_do_not_interfere(long_film):
     reader = FilmReader()
     early, late = (reader.read(long_film, [start, start + 1]) for start in (1.0, 15.0))
     frames = [next(early), next(late), next(early), next(late)]

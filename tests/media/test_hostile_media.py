@@ -58,12 +58,12 @@ SESSION = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audi
     ("name", "text"),
     [("a.ffconcat", concat("private.ts")), ("a.wav", concat("private.ts")), ("a.sdp", SESSION)],
 )
-def test_other_files_that_name_files(tmp_path, private, name, text):
+def test_other_formats_that_reference_files(tmp_path, private, name, text):
     (tmp_path / name).write_text(text)
     assert refusals(tmp_path / name) == {Reason.NOT_MEDIA}
 
 
-def test_addresses_are_not_called(tmp_path):
+def test_urls_are_not_opened(tmp_path):
     calls = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -93,7 +93,7 @@ def test_frames_above_8192_pixels(tmp_path):
     assert len(read_sound(path)) >= 16000
 
 
-def test_limit_holds_for_every_frame(media, monkeypatch):
+def test_size_limit_applies_to_every_frame(media, monkeypatch):
     """A decoder refuses frames that are larger than the container says, before it makes room."""
     assert len(list(read_frames(media("mkv"), [0.0]))) == 1
     monkeypatch.setitem(container.LIMITS, "max_pixels", str(64 * 48 - 1))
@@ -102,7 +102,7 @@ def test_limit_holds_for_every_frame(media, monkeypatch):
     assert caught.value.reason == Reason.NOT_MEDIA
 
 
-def test_sampling_rate_without_measure(tmp_path):
+def test_absurd_sampling_rate(tmp_path):
     path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(1)))
     header = struct.pack("<I", 16000)
     assert path.read_bytes().count(header) == 1
@@ -112,7 +112,7 @@ def test_sampling_rate_without_measure(tmp_path):
     assert caught.value.reason == Reason.NOT_MEDIA
 
 
-def test_pixels_stretched_without_measure(tmp_path):
+def test_absurd_pixel_aspect_ratio(tmp_path):
     film = Film(times=[0.0, 0.04], width=640, aspect=Fraction(16))
     path = write_media(tmp_path / "a.mp4", film=film)
     with pytest.raises(MediaError) as caught:

@@ -31,7 +31,7 @@ def likeness(a, b):
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("joined.mp3", 10.35), ("chained.opus", 10.276)])
-def test_recordings_that_people_have(name, seconds):
+def test_common_recordings_are_not_joined_streams(name, seconds):
     samples = read_sound(CASES / name)
     assert len(samples) / SAMPLE_RATE == pytest.approx(seconds, abs=0.03)
     info = probe(CASES / name)
@@ -59,7 +59,7 @@ def test_mp3_files_joined_end_to_end(tmp_path, tag):
     assert max(scores) > 0.95
 
 
-def test_links_of_one_and_two_channels(tmp_path):
+def test_joined_streams_of_one_and_two_channels(tmp_path):
     a = encoded(tmp_path / "a.ogg", 3, seed=1, codec="libopus", rate=48000)
     b = encoded(tmp_path / "b.ogg", 2, seed=2, codec="libopus", rate=48000, channels=2)
     path = joined(tmp_path / "ab.ogg", a, b, a)
@@ -74,7 +74,7 @@ def test_links_of_one_and_two_channels(tmp_path):
     np.testing.assert_allclose(across, samples[40000:88000], atol=2e-3)
 
 
-def test_links_of_different_rates(tmp_path):
+def test_joined_streams_of_different_rates(tmp_path):
     soundfile.write(tmp_path / "a.ogg", murmur(2, rate=44100)[0], 44100)
     soundfile.write(tmp_path / "b.ogg", murmur(2, rate=22050, seed=1)[0], 22050)
     path = joined(tmp_path / "ab.ogg", tmp_path / "a.ogg", tmp_path / "b.ogg")
@@ -103,7 +103,7 @@ def filmed(path, colour, *, size, sound):
 
 
 @pytest.mark.parametrize("heard", [(True, True), (True, False), (False, True)])
-def test_links_with_film(tmp_path, heard):
+def test_joined_streams_with_video(tmp_path, heard):
     red, green = (200, 10, 10), (10, 200, 10)
     a = filmed(tmp_path / "a.ogv", red, size=(64, 48), sound=heard[0])
     b = filmed(tmp_path / "b.ogv", green, size=(96, 48), sound=heard[1])
@@ -120,7 +120,7 @@ def test_links_with_film(tmp_path, heard):
     assert loud == [heard[0], heard[1]]
 
 
-def test_a_damaged_link_is_told(tmp_path):
+def test_damaged_joined_stream_is_reported(tmp_path):
     a = encoded(tmp_path / "a.ogg", 1, seed=1, codec="libopus", rate=48000)
     path = joined(tmp_path / "aa.ogg", a, a)
     data = bytearray(path.read_bytes())

@@ -10,7 +10,7 @@ from mmerc.media.languages import language_code, language_name, share_languages
     [("en", "en"), ("en-GB", "en"), ("pt_BR", "pt"), ("English", "en"), ("german", "de"),
      ("haw", "haw"), (" FR ", "fr"), ("", None), (None, None)],
 )  # fmt: skip
-def test_codes(given, code):
+def test_language_codes(given, code):
     assert language_code(given) == code
 
 

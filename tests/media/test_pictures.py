@@ -60,7 +60,7 @@ def with_orientation(data, orientation):
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
 
 
-def test_png_is_the_same_to_the_pixel():
+def test_png_is_exact():
     actual = decode_picture(png(NOISE))
     assert actual.dtype == np.uint8
     np.testing.assert_array_equal(actual, NOISE)
@@ -74,7 +74,7 @@ def test_jpeg_keeps_its_colours(pixel_format):
 
 
 @pytest.mark.parametrize("pixel_format", ["gray", "gray16be", "rgba", "rgb48be"])
-def test_kinds_of_png(pixel_format):
+def test_png_variants(pixel_format):
     actual = decode_picture(png(numbered(0b1010_0101), pixel_format))
     np.testing.assert_allclose(actual, numbered(0b1010_0101), atol=1)
 
@@ -88,7 +88,7 @@ def test_kinds_of_png(pixel_format):
         (8, ["green", "white", "red", "blue"]),
     ],
 )
-def test_orientation_of_a_camera(orientation, expected):
+def test_exif_orientation_is_applied(orientation, expected):
     assert corner_names(decode_picture(with_orientation(jpeg(corners()), orientation))) == expected
 
 
@@ -117,7 +117,7 @@ def changed(data):
     ],
     ids=lambda data: f"{data[:4]!r} {len(data)}",
 )
-def test_bad_pictures(data):
+def test_bad_images_are_refused(data):
     with pytest.raises(
         MediaError, match="picture: not media, or damaged; give a whole JPEG or PNG"
     ):
@@ -135,12 +135,12 @@ def test_picture_above_8192_pixels(monkeypatch):
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b""]))
-def test_any_bytes_are_a_picture_or_a_media_error(data, start):
+def test_any_bytes_give_an_image_or_a_media_error(data, start):
     with contextlib.suppress(MediaError):
         assert decode_picture(start + data).shape[2] == 3
 
 
-def test_resize_averages_what_falls_together():
+def test_resize_averages_merged_pixels():
     checks = np.indices((48, 64)).sum(0) % 2 * 200
     pixels = np.repeat(checks[..., None], 3, axis=2).astype(np.uint8)
     np.testing.assert_allclose(resize(pixels, height=12, width=16), 100, atol=2)
@@ -149,7 +149,7 @@ def test_resize_averages_what_falls_together():
     assert corner_names(larger) == ["red", "green", "blue", "white"]
 
 
-def test_resize_takes_parts_of_pictures():
+def test_resize_accepts_parts_of_images():
     half = corners()[:, 32:]
     actual = resize(half, height=10, width=10)
     np.testing.assert_array_equal(actual[1], np.tile([0, 255, 0], (10, 1)))

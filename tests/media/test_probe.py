@@ -11,7 +11,7 @@ from mmerc.media.segment import MediaError
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "mov", "avi", "webm", "ts"])
-def test_film_with_sound(media, kind):
+def test_video_with_audio(media, kind):
     info = probe(media(kind))
     assert info.duration == pytest.approx(4.0, abs=0.05)
     assert (info.has_sound, info.has_film) == (True, True)
@@ -20,7 +20,7 @@ def test_film_with_sound(media, kind):
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "mp3", "ogg"])
-def test_sound_alone(media, kind):
+def test_audio_only(media, kind):
     info = probe(media(kind))
     assert info.duration == pytest.approx(4.0, abs=0.05)
     assert (info.has_sound, info.has_film) == (True, False)
@@ -30,7 +30,7 @@ def test_sound_alone(media, kind):
     assert caught.value.reason == Reason.NO_FILM
 
 
-def test_silent_film(long_film):
+def test_video_without_audio(long_film):
     info = probe(long_film)
     assert (info.has_sound, info.has_film, info.frame_rate) == (False, True, 10)
     with pytest.raises(MediaError) as caught:
@@ -38,20 +38,20 @@ def test_silent_film(long_film):
     assert caught.value.reason == Reason.NO_SOUND
 
 
-def test_duration_that_the_container_does_not_say(tmp_path):
+def test_duration_missing_from_the_container(tmp_path):
     sound = Sound(samples=tone(2, rate=48000), rate=48000, codec="libopus")
     path = write_media(tmp_path / "a.mkv", film=Film(), sound=sound, options={"live": "1"})
     assert probe(path).duration is None
     assert len(read_sound(path)) == 2 * 16000
 
 
-def test_frame_rate_of_a_film_that_varies(tmp_path):
+def test_variable_frame_rate(tmp_path):
     film = Film(times=[0.0, 0.5, 0.6, 2.0], clock=1000)
     assert probe(write_media(tmp_path / "a.mp4", film=film)).frame_rate < 25
 
 
 @pytest.mark.parametrize(("kind", "codec"), [("mp3", "libmp3lame"), ("flac", "flac")])
-def test_cover_picture_is_no_film(tmp_path, kind, codec):
+def test_cover_picture_is_not_video(tmp_path, kind, codec):
     path = tmp_path / f"a.{kind}"
     with av.open(str(path), "w") as output:
         stream = output.add_stream(codec, rate=44100, layout="mono")
@@ -82,6 +82,6 @@ def test_tags_in_another_encoding(tmp_path):
     assert len(read_sound(path)) == 16000
 
 
-def test_information_cannot_be_changed(media):
+def test_information_is_immutable(media):
     with pytest.raises(dataclasses.FrozenInstanceError):
         probe(media("wav")).duration = 1.0

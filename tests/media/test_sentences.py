@@ -26,12 +26,12 @@ def test_utterances_end_with_sentences():
     assert texts(words) == ["I waited for an hour.", "Nobody came to the door.", "Why?"]
 
 
-def test_a_sentence_with_a_pause_inside_stays_whole():
+def test_sentence_with_a_pause_is_not_split():
     words = words_of("I thought that you were gone for good", gaps={3: 1.5})
     assert texts(words) == ["I thought that you were gone for good"]
 
 
-def test_a_long_pause_and_a_pause_after_a_comma_end_an_utterance():
+def test_long_pause_or_pause_after_a_comma_ends_an_utterance():
     assert texts(words_of("so it went on and on", gaps={3: 2.5})) == ["so it went", "on and on"]
     assert texts(words_of("well if so, then we go now", gaps={3: 0.8})) == [
         "well if so,",
@@ -39,7 +39,7 @@ def test_a_long_pause_and_a_pause_after_a_comma_end_an_utterance():
     ]
 
 
-def test_a_very_short_sentence_joins_its_neighbour():
+def test_very_short_sentence_joins_its_neighbour():
     assert texts(words_of("Yes. I know that very well.")) == ["Yes. I know that very well."]
     assert texts(words_of("Yes. I know that very well.", gaps={1: 1.0})) == [
         "Yes.",
@@ -47,13 +47,13 @@ def test_a_very_short_sentence_joins_its_neighbour():
     ]
 
 
-def test_an_abbreviation_and_a_lower_case_word_end_no_sentence():
+def test_abbreviation_or_lower_case_word_does_not_end_a_sentence():
     assert texts(words_of("I saw Mr. Jones at the 3. floor today, really")) == [
         "I saw Mr. Jones at the 3. floor today, really"
     ]
 
 
-def test_another_speaker_ends_an_utterance_in_the_middle_of_a_sentence():
+def test_speaker_change_ends_an_utterance_mid_sentence():
     words = words_of("do you want to come no I do not")
     turns = [Turn(speaker="A", start=0.0, end=1.5), Turn(speaker="B", start=1.5, end=2.7)]
     sentences = split_sentences(words, turns)
@@ -63,7 +63,7 @@ def test_another_speaker_ends_an_utterance_in_the_middle_of_a_sentence():
     ]
 
 
-def test_a_change_of_speaker_shorter_than_a_word_is_not_believed():
+def test_speaker_change_shorter_than_a_word_is_ignored():
     words = words_of("I never said that I would", each=0.25)
     turns = [
         Turn(speaker="A", start=0.0, end=0.5),
@@ -74,14 +74,14 @@ def test_a_change_of_speaker_shorter_than_a_word_is_not_believed():
     assert sentence.speaker == "A"
 
 
-def test_a_word_outside_every_turn_belongs_to_the_nearest_one():
+def test_word_outside_every_turn_goes_to_the_nearest_one():
     turns = [Turn(speaker="A", start=0.4, end=2.0)]
     assert split_sentences(words_of("oh dear me", each=0.2), turns)[0].speaker == "A"
     far = words_of("hello", start=9.0)
     assert split_sentences(far, turns)[0].speaker == UNKNOWN_SPEAKER
 
 
-def test_what_lasts_too_long_is_cut_at_its_longest_pause():
+def test_too_long_utterance_is_split_at_its_longest_pause():
     words = words_of(" ".join(["and"] * 50), each=0.25, gaps={24: 0.3})
     assert [len(text.split()) for text in texts(words)] == [24, 26]
 
@@ -118,7 +118,7 @@ def test_every_word_is_in_exactly_one_utterance_in_order(words, turns):
         assert sentence.end - sentence.start <= _LONGEST or len(sentence.words) == 1
 
 
-def test_the_places_of_doubtful_words():
+def test_positions_of_doubtful_words():
     spoken = [("an", 0.4), ("ant", 0.5), ("and", 0.9), ("an", 0.1), ("!", 0.1)]
     words = [
         Word(text=text, start=n, end=n + 0.9, probability=p) for n, (text, p) in enumerate(spoken)
@@ -135,13 +135,13 @@ def owners(words, *turns):
     return [s.speaker for s in split_sentences(words, who) for _ in s.words]
 
 
-def test_two_turns_share_the_words_of_their_common_time():
+def test_overlapping_turns_share_their_words():
     words = words_of("one two three four five six seven eight nine ten", each=0.5)
     assert owners(words, ("A", 0, 3.5), ("B", 1.5, 5)) == ["A"] * 5 + ["B"] * 5
     assert owners(words, ("B", 1.5, 5), ("A", 0, 3.5)) == ["A"] * 5 + ["B"] * 5
 
 
-def test_a_turn_within_another_one_gets_none_of_its_words():
+def test_turn_inside_another_gets_none_of_its_words():
     words = words_of("one two three four five six seven eight nine ten", each=0.5)
     assert owners(words, ("A", 0, 5), ("B", 1.5, 3)) == ["A"] * 10
     assert owners(words, ("A", 0, 5), ("B", 0, 5)) == ["A"] * 10

@@ -24,7 +24,7 @@ def reason_of(path, **part):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whole_file(media, original, kind):
+def test_complete_file(media, original, kind):
     actual = read_sound(media(kind))
     assert actual.dtype == np.float32
     assert 4.0 <= len(actual) / SAMPLE_RATE < 4.05
@@ -34,7 +34,7 @@ def test_whole_file(media, original, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_part(media, original, kind):
+def test_part_of_a_file(media, original, kind):
     actual = read_sound(media(kind), start=1.2345, end=2.3456)
     expected = original(kind)[19752:37530]
     assert len(actual) == len(expected)
@@ -42,7 +42,7 @@ def test_part(media, original, kind):
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac"])
-def test_lossless_sound_is_the_same_to_the_sample(tmp_path, kind):
+def test_lossless_audio_is_exact(tmp_path, kind):
     samples = murmur(3)
     codec = "flac" if kind == "flac" else "pcm_s16le"
     path = write_media(tmp_path / f"a.{kind}", sound=Sound(samples=samples, codec=codec))
@@ -53,7 +53,7 @@ def test_lossless_sound_is_the_same_to_the_sample(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["mp4", "mov", "avi", "flac", "mp3", "ogg"])
 @settings(max_examples=8, deadline=None)
 @given(start=st.floats(0, 3.9), length=st.floats(0.001, 1.5))
-def test_a_part_equals_that_part_of_the_whole(media, wholes, kind, start, length):
+def test_part_equals_the_same_span_of_the_file(media, wholes, kind, start, length):
     first, stop = round(start * SAMPLE_RATE), round((start + length) * SAMPLE_RATE)
     actual = read_sound(media(kind), start=start, end=start + length)
     # AAC decoders fill in noise of their own; a shift of one sample would be ten times as much.
@@ -68,14 +68,14 @@ def wholes(media):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100, 48000, 96000])
-def test_a_tone_keeps_frequency_and_loudness(tmp_path, rate):
+def test_tone_keeps_frequency_and_loudness(tmp_path, rate):
     path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(2, rate=rate), rate=rate))
     actual = read_sound(path)
     assert len(actual) == 2 * SAMPLE_RATE
     np.testing.assert_allclose(actual[300:-300], tone(2)[0, 300:-300], atol=1e-3)
 
 
-def test_what_is_above_8_khz_does_not_fold_back(tmp_path):
+def test_frequencies_above_8_khz_do_not_alias(tmp_path):
     sound = Sound(samples=tone(1, rate=48000, frequency=12000), rate=48000)
     actual = read_sound(write_media(tmp_path / "a.wav", sound=sound))
     assert np.abs(actual[300:-300]).max() < 1e-3
@@ -99,7 +99,7 @@ def test_channels_of_5_1_are_weighted(tmp_path, channel, expected):
 
 
 @pytest.mark.parametrize("layout", [("mono", 1), ("stereo", 2), ("quad", 4), ("5.1", 6)])
-def test_loud_channels_together_stay_within_full_scale(tmp_path, layout):
+def test_mix_of_loud_channels_stays_in_range(tmp_path, layout):
     name, channels = layout
     square = np.sign(tone(1, rate=48000, channels=channels))
     sound = Sound(samples=square, rate=48000, layout=name, codec="pcm_s16le")
@@ -108,7 +108,7 @@ def test_loud_channels_together_stay_within_full_scale(tmp_path, layout):
 
 
 @pytest.mark.parametrize("channels", [3, 9, 12, 63, 64])
-def test_channels_of_unknown_place(tmp_path, channels):
+def test_channels_of_unknown_layout(tmp_path, channels):
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(0.5, channels=channels).T, SAMPLE_RATE)
     np.testing.assert_allclose(read_sound(path), tone(0.5)[0], atol=1e-3)
@@ -130,7 +130,7 @@ def test_one_of_64_channels_is_as_loud_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(("left", "right"), [(1.0, -1.0), (0.8, -1.0), (-0.5, 0.6)])
 @pytest.mark.parametrize("kind", ["wav", "flac"])
-def test_channels_that_cancel_give_the_louder_one(tmp_path, kind, left, right):
+def test_cancelling_channels_give_the_louder_one(tmp_path, kind, left, right):
     path = tmp_path / f"a.{kind}"
     voice = murmur(3)[0]
     soundfile.write(path, np.stack([left * voice, right * voice], 1), SAMPLE_RATE)
@@ -140,7 +140,7 @@ def test_channels_that_cancel_give_the_louder_one(tmp_path, kind, left, right):
     np.testing.assert_allclose(part, louder[20000:32000], atol=1e-3)
 
 
-def test_channels_that_cancel_late_in_a_long_recording(tmp_path):
+def test_channels_cancelling_late_in_a_long_recording(tmp_path):
     path = tmp_path / "a.wav"
     voice = np.tile(murmur(60)[0], 2)
     voice[: 30 * SAMPLE_RATE] = 0
@@ -167,21 +167,21 @@ def test_sample_formats_of_wav(tmp_path, subtype):
     np.testing.assert_allclose(actual[:-300], tone(1)[0, 4816:-300], atol=rough)
 
 
-def test_digital_silence_is_exactly_that(tmp_path):
+def test_digital_silence_stays_exactly_zero(tmp_path):
     sound = Sound(samples=np.zeros((2, 44100), np.float32), rate=44100, layout="stereo")
     actual = read_sound(write_media(tmp_path / "a.wav", sound=sound))
     assert len(actual) == SAMPLE_RATE
     assert not actual.any()
 
 
-def test_clip_of_ten_milliseconds(tmp_path, media):
+def test_ten_millisecond_clip(tmp_path, media):
     path = write_media(tmp_path / "a.wav", sound=Sound(samples=tone(0.01)))
     assert len(read_sound(path)) == 160
     assert len(read_sound(media("mp4"), start=1.0, end=1.01)) == 160
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "wav", "mp3"])
-def test_ends(media, kind):
+def test_spans_beyond_the_ends_are_clipped(media, kind):
     path = media(kind)
     tail = read_sound(path, start=3.9, end=60.0)
     assert 0.1 <= len(tail) / SAMPLE_RATE < 0.15
@@ -191,14 +191,14 @@ def test_ends(media, kind):
     assert reason_of(path, start=2.0, end=1.0) == Reason.TOO_SHORT
 
 
-def test_before_the_file_is_silence(media):
+def test_silence_before_a_late_start(media):
     actual = read_sound(media("wav"), start=-0.5, end=0.5)
     assert not actual[:8000].any()
     np.testing.assert_array_equal(actual[8000:], read_sound(media("wav"), end=0.5))
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "mov", "ts"])
-def test_late_sound_stays_beside_its_film(tmp_path, kind):
+def test_late_audio_stays_aligned_with_its_video(tmp_path, kind):
     codec = {"mov": "pcm_s16le"}.get(kind, "aac")
     sound = Sound(samples=murmur(2, rate=48000), rate=48000, codec=codec, start=0.48)
     path = write_media(tmp_path / f"a.{kind}", film=Film(), sound=sound)
@@ -210,7 +210,7 @@ def test_late_sound_stays_beside_its_film(tmp_path, kind):
     assert reason_of(path, start=0.1, end=0.3) == Reason.TOO_SHORT
 
 
-def test_gap_is_silence_and_the_rest_is_not_shifted(tmp_path):
+def test_gap_is_silent_and_the_rest_is_not_shifted(tmp_path):
     samples = murmur(3)
     sound = Sound(samples=samples, hole_at=1.0, hole=1.5)
     actual = read_sound(write_media(tmp_path / "a.mkv", sound=sound))
@@ -220,7 +220,7 @@ def test_gap_is_silence_and_the_rest_is_not_shifted(tmp_path):
     np.testing.assert_allclose(actual[40000:], samples[0, 16000:], atol=2**-15)
 
 
-def test_sound_that_changes_its_rate_and_channels_midway(tmp_path):
+def test_audio_that_changes_rate_and_channels(tmp_path):
     low = Sound(samples=tone(1, rate=44100), rate=44100, codec="aac")
     high = Sound(samples=tone(1, rate=48000, channels=2), rate=48000, layout="stereo", codec="aac")
     paths = [

@@ -18,7 +18,7 @@ def loudness(samples):
 
 
 @pytest.mark.parametrize(("frequency", "kept"), [(50, False), (1000, True), (7000, False)])
-def test_a_telephone_transmits_a_band(frequency, kept):
+def test_telephone_limits_the_frequency_band(frequency, kept):
     lost = loudness(tone(frequency)) - loudness(limit_to_telephone(tone(frequency)))
     assert lost == pytest.approx(0, abs=0.5) if kept else lost > 20
 
@@ -27,7 +27,7 @@ def test_quieter_by_15_decibels():
     assert loudness(tone(300)) - loudness(make_quieter(tone(300))) == pytest.approx(15, abs=0.01)
 
 
-def test_an_echo_follows_what_it_answers():
+def test_echo_follows_its_source():
     click = np.zeros(SAMPLE_RATE, np.float32)
     click[5000] = 1
     heard = add_echo(click)
@@ -38,7 +38,7 @@ def test_an_echo_follows_what_it_answers():
 
 
 @pytest.mark.parametrize("name", SOUND_SHIFTS)
-def test_every_shift_keeps_length_and_type_and_is_the_same_each_time(name):
+def test_every_shift_keeps_length_and_type_and_is_reproducible(name):
     once, again = SOUND_SHIFTS[name](tone(440)), SOUND_SHIFTS[name](tone(440))
     assert (once.shape, once.dtype) == ((SAMPLE_RATE,), np.float32)
     assert np.array_equal(once, again) and not np.array_equal(once, tone(440))

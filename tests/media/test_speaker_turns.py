@@ -65,7 +65,7 @@ def test_rttm(read):
         ("SPEAKER talk 1 " + "9" * 9999 + " 1 a b c", r"'9{40}' is not a time"),
     ],
 )
-def test_a_bad_line_is_told_with_its_number(read, line, message):
+def test_bad_line_is_reported_with_its_number(read, line, message):
     with pytest.raises(InputError, match=rf"talk\.rttm, line 2: .*{message}"):
         read(LINE.format(start=1, duration=1, name="A") + line)
 
@@ -79,7 +79,7 @@ def test_a_bad_line_is_told_with_its_number(read, line, message):
         (b" " * (16 * 2**20 + 1), "larger than 16 MB"),
     ],
 )
-def test_a_bad_file(read, content, message):
+def test_bad_file_is_refused(read, content, message):
     with pytest.raises(InputError, match=rf"talk\.rttm: .*{message}"):
         read(content)
 
@@ -87,7 +87,7 @@ def test_a_bad_file(read, content, message):
 CASES = Path(__file__).parent / "data" / "cases"
 
 
-def test_a_recording_with_spaces():
+def test_recording_with_spaces():
     actual = read_rttm(CASES / "recording-with-spaces.rttm")
     assert [(item.speaker, item.start) for item in actual.turns] == [
         ("SPEAKER_00", 0.1),
@@ -116,7 +116,7 @@ def test_speakers_with_spaces():
         ("SPEAKER talk 1 0 2 <NA> <NA> <NA> <NA> <NA>", "unknown", "line 1: no speaker is named"),
     ],
 )
-def test_columns_of_other_programs(tmp_path, line, speaker, remark):
+def test_columns_of_other_software(tmp_path, line, speaker, remark):
     file = tmp_path / "talk.rttm"
     file.write_text(line)
     actual = read_rttm(file)
@@ -125,7 +125,7 @@ def test_columns_of_other_programs(tmp_path, line, speaker, remark):
     assert remark in "".join(actual.remarks)
 
 
-def test_ends_in_place_of_durations_are_remarked_upon(tmp_path):
+def test_end_times_instead_of_durations_give_a_remark(tmp_path):
     file = tmp_path / "talk.rttm"
     spans = [(1, 4), (4, 9), (9, 12), (12.5, 20)]
     file.write_text("".join(LINE.format(start=a, duration=b, name="A") for a, b in spans))
@@ -136,17 +136,17 @@ def test_ends_in_place_of_durations_are_remarked_upon(tmp_path):
     assert read_rttm(file).remarks == ()
 
 
-def test_the_speaker_who_overlaps_most():
+def test_speaker_with_the_largest_overlap():
     turns = [turn("B", 4, 6), turn("A", 0, 5), turn("A", 5.5, 7)]
     utterances = [said(0, 1), said(4.5, 5.75), said(4.9, 5.5), said(7, 8), said(3, 9)]
     assert speakers(utterances, turns) == ["A", "B", "B", "unknown", "A"]
 
 
-def test_a_tie_goes_to_the_earlier_speaker():
+def test_tie_goes_to_the_earlier_speaker():
     assert speakers([said(1, 3)], [turn("B", 2, 9), turn("A", 0, 2)]) == ["A"]
 
 
-def test_who_is_known_stays_and_who_has_no_time_stays_unknown():
+def test_known_speakers_stay_and_untimed_ones_stay_unknown():
     utterances = [said(0, 1, "Ann"), said(None, None), said(0, None), said(0, 1)]
     actual = assign_speakers(utterances, [turn("A", 0, 5)])
     assert [item.speaker for item in actual] == ["Ann", "unknown", "unknown", "A"]
@@ -162,7 +162,7 @@ TURNS = st.lists(st.tuples(st.sampled_from("ABC"), SPANS), max_size=12)
 
 @settings(deadline=None)
 @given(turns=TURNS, spans=st.lists(SPANS, max_size=6))
-def test_against_a_count_of_every_second(turns, spans):
+def test_equals_a_count_per_second(turns, spans):
     utterances = [said(*span) for span in spans]
     actual = speakers(utterances, [turn(name, *span) for name, span in turns])
     for (start, end), speaker in zip(spans, actual, strict=True):
@@ -200,7 +200,7 @@ def two_recordings(tmp_path):
 @pytest.mark.parametrize(
     ("media", "speaker"), [("films/talk.mp4", "A"), ("walk.wav", "B"), (Path("a/talk"), "A")]
 )
-def test_of_several_recordings_the_one_called_like_the_media(two_recordings, media, speaker):
+def test_recording_with_the_media_name_is_chosen(two_recordings, media, speaker):
     assert [item.speaker for item in read_rttm(two_recordings, media=media).turns] == [speaker]
 
 
@@ -211,11 +211,11 @@ def test_of_several_recordings_the_one_called_like_the_media(two_recordings, med
         ("x.mp4", r"\(talk, walk\.wav\), none of them called x; call one of them x, or keep"),
     ],
 )
-def test_several_recordings_of_which_none_fits(two_recordings, media, message):
+def test_no_matching_recording_among_several(two_recordings, media, message):
     with pytest.raises(InputError, match=message):
         read_rttm(two_recordings, media=media)
 
 
-def test_the_only_recording_may_be_called_as_it_likes(tmp_path):
+def test_single_recording_can_have_any_name(tmp_path):
     (tmp_path / "turns.rttm").write_text(LINE.format(start=0, duration=1, name="A"))
     assert len(read_rttm(tmp_path / "turns.rttm", media="other.mp4").turns) == 1

@@ -54,7 +54,7 @@ def test_broadcast_chevrons():
     )
 
 
-def test_names_of_zoom():
+def test_zoom_speaker_names():
     subtitles = read_subtitles(CASES / "zoom-names.vtt")
     assert timed(subtitles) == expected(
         "Ludwig van Beethoven",
@@ -65,14 +65,14 @@ def test_names_of_zoom():
     assert subtitles.remarks == ()
 
 
-def test_voice_tags_of_teams():
+def test_teams_voice_tags():
     subtitles = read_subtitles(CASES / "teams-voice-tags.vtt")
     alexandra = "Featherstonehaugh-Cholmondeley, Alexandra (Ext)"
     assert timed(subtitles) == expected(alexandra, alexandra, "O'Brien, Sam (R&D)", "Ng Ngoc")
     assert subtitles.remarks == ()
 
 
-def test_rolling_captions_of_youtube():
+def test_youtube_rolling_captions():
     subtitles = read_subtitles(CASES / "rolling-captions.vtt")
     assert timed(subtitles) == [
         (0.16, 2.0, "unknown", "hello everyone welcome back"),
@@ -85,7 +85,7 @@ def test_rolling_captions_of_youtube():
     )
 
 
-def test_damaged_times_keep_their_words_apart_and_are_named():
+def test_damaged_times_keep_cues_separate_and_are_reported():
     subtitles = read_subtitles(CASES / "unreadable-times.srt")
     good = expected("Mara", "Mara", "Tom", "Tom")
     good[1], good[3] = (None, None, *good[1][2:]), (None, None, *good[3][2:])
@@ -96,7 +96,7 @@ def test_damaged_times_keep_their_words_apart_and_are_named():
     )
 
 
-def test_times_without_milliseconds_are_read_and_named():
+def test_times_without_milliseconds_are_read_and_reported():
     subtitles = read_subtitles(CASES / "unreadable-times.vtt")
     assert timed(subtitles) == [
         (0.98, 2.0, "Mara", "Hello everyone"),
@@ -110,7 +110,7 @@ def test_times_without_milliseconds_are_read_and_named():
     )
 
 
-def test_negative_times_and_cues_of_no_length():
+def test_negative_times_and_zero_length_cues():
     subtitles = read_subtitles(CASES / "negative-times.srt")
     assert timed(subtitles) == [
         (0.0, 1.0, "Mara", "Hello everyone."),
@@ -152,25 +152,25 @@ def test_negative_times_and_cues_of_no_length():
         ("<v.loud Mara>Hello.", "Mara"),
     ],
 )
-def test_a_label_names_its_speaker_and_is_no_word(read, text, speaker):
+def test_speaker_label_is_not_part_of_the_words(read, text, speaker):
     subtitles = read(cues(text, "Tom: Yes.", text))
     assert spoken(subtitles)[::2] == [(speaker, "Hello.")] * 2
     assert subtitles.remarks == ()
 
 
-def test_a_speaker_whom_diarisation_does_not_know(read):
+def test_unknown_speaker_of_diarisation(read):
     subtitles = read(cues("(speaker 0) Hello.", "(speaker ?) Yes."))
     assert spoken(subtitles) == [("speaker 0", "Hello."), ("unknown", "Yes.")]
     assert subtitles.remarks == ("talk.srt, line 6: nothing names the speaker.",)
 
 
-def test_speaker_turns_of_whisper(read):
+def test_whisper_speaker_turns(read):
     subtitles = read(cues("Hello. [SPEAKER_TURN]", "Yes? [SPEAKER_TURN] No."))
     assert spoken(subtitles) == [("unknown", "Hello."), ("unknown", "Yes?"), ("unknown", "No.")]
     assert subtitles.remarks == ("talk.srt, lines 2 and 6: nothing names the speaker.",)
 
 
-def test_chevrons_change_the_speaker_wherever_they_are(read):
+def test_chevrons_change_the_speaker_anywhere(read):
     subtitles = read(cues(">> MARA: Hello. >> Yes?", ">> TOM: No.", "Never."))
     assert spoken(subtitles) == [
         ("MARA", "Hello."), ("unknown", "Yes?"), ("TOM", "No."), ("TOM", "Never."),
@@ -178,12 +178,12 @@ def test_chevrons_change_the_speaker_wherever_they_are(read):
     assert subtitles.remarks == ("talk.srt, line 2: nothing names the speaker.",)
 
 
-def test_dashes_on_one_line(read):
+def test_several_dashes_on_one_line(read):
     subtitles = read(cues("- Yes. - No, never.", "- It is -5. - Oh."))
     assert [text for _, text in spoken(subtitles)] == ["Yes.", "No, never.", "It is -5.", "Oh."]
 
 
-def test_a_known_name_inside_a_line_begins_anothers_words(read):
+def test_known_name_inside_a_line_starts_a_new_speaker(read):
     subtitles = read(cues("MARA: Hello. TOM: Yes.", "TOM: No.", "well\nTOM: Oh.", "a\nJIM: b"))
     assert spoken(subtitles) == [
         ("MARA", "Hello."), ("TOM", "Yes."), ("TOM", "No."),
@@ -191,7 +191,7 @@ def test_a_known_name_inside_a_line_begins_anothers_words(read):
     ]  # fmt: skip
 
 
-def test_a_sentence_with_a_colon_is_no_label(read):
+def test_sentence_with_a_colon_is_not_a_label(read):
     texts = [
         "I said this: no.",
         "My view: that is bad.",
@@ -203,7 +203,7 @@ def test_a_sentence_with_a_colon_is_no_label(read):
     assert subtitles.remarks == ()
 
 
-def test_an_unusual_name_that_cannot_be_told_is_named(read):
+def test_undecidable_name_is_reported(read):
     subtitles = read(cues("sam's iPhone: Hello.", "Yes.", "No."))
     assert spoken(subtitles)[0] == ("unknown", "sam's iPhone: Hello.")
     assert subtitles.remarks == (
@@ -211,7 +211,7 @@ def test_an_unusual_name_that_cannot_be_told_is_named(read):
     )
 
 
-def test_a_lonely_name_is_doubted(read):
+def test_single_use_name_is_reported_as_doubtful(read):
     subtitles = read(cues("Hello.", "Remember: never.", "Yes.", "No."))
     assert spoken(subtitles)[1] == ("Remember", "never.")
     assert subtitles.remarks == (
@@ -220,7 +220,7 @@ def test_a_lonely_name_is_doubted(read):
     )
 
 
-def test_a_name_in_brackets_counts_where_the_file_has_it_elsewhere(read):
+def test_name_in_brackets_counts_if_it_occurs_elsewhere(read):
     subtitles = read(cues("[Mara] Hello.", "Mara: Yes.", "[Applause] No.", "[Tom] Oh."))
     assert spoken(subtitles) == [
         ("Mara", "Hello."),
@@ -237,7 +237,7 @@ def test_a_name_in_brackets_counts_where_the_file_has_it_elsewhere(read):
 # Cues
 
 
-def test_output_of_whisper_cpp(read):
+def test_whisper_cpp_output(read):
     subtitles = read(
         "[00:00:00.000 --> 00:00:04.000]   Hello.\n[00:00:04.000 --> 00:00:06.500]   Yes.\n",
         "talk.txt",
@@ -245,7 +245,7 @@ def test_output_of_whisper_cpp(read):
     assert timed(subtitles) == [(0, 4, "unknown", "Hello."), (4, 6.5, "unknown", "Yes.")]
 
 
-def test_sbv_of_youtube(read):
+def test_youtube_sbv(read):
     subtitles = read("0:00:01.000,0:00:02.500\nHello.\n\n0:00:03.000,0:00:04.000\nYes.\n", "t.sbv")
     assert timed(subtitles) == [(1, 2.5, "unknown", "Hello."), (3, 4, "unknown", "Yes.")]
 
@@ -261,7 +261,7 @@ def test_sbv_of_youtube(read):
         "00:00:01:500 --> 00:00:02:500",
     ],
 )
-def test_times_as_people_and_translators_write_them(read, times):
+def test_hand_written_and_translated_times(read, times):
     subtitles = read(f"1\n{times}\nHello.\n\n2\n00:00:03,000 --> 00:00:04,000\nYes.\n")
     assert timed(subtitles) == [(1.5, 2.5, "unknown", "Hello."), (3, 4, "unknown", "Yes.")]
     assert subtitles.remarks == ()
@@ -278,7 +278,7 @@ def test_times_as_people_and_translators_write_them(read, times):
         "00:00:01,000 --",
     ],
 )
-def test_times_that_cannot_be_read_are_named(read, times):
+def test_unreadable_times_are_reported(read, times):
     subtitles = read(f"1\n00:00:03,000 --> 00:00:04,000\nYes.\n\n2\n{times}\nHello.\n")
     assert timed(subtitles) == [(3, 4, "unknown", "Yes."), (None, None, "unknown", "Hello.")]
     assert subtitles.remarks == (
@@ -286,13 +286,13 @@ def test_times_that_cannot_be_read_are_named(read, times):
     )
 
 
-def test_an_arrow_among_words_is_read_and_named(read):
+def test_arrow_among_words_is_kept_and_reported(read):
     subtitles = read(cues("From here\n--> to there", "5 -> 6"))
     assert spoken(subtitles) == [("unknown", "From here --> to there"), ("unknown", "5 -> 6")]
     assert subtitles.remarks == ("talk.srt, line 4: '-->' without times is read as words.",)
 
 
-def test_numbers_without_empty_lines_are_no_words(read):
+def test_cue_numbers_without_empty_lines_are_not_words(read):
     content = cues("Hello.", "Yes.", "7").replace("\n\n", "\n")
     assert [text for _, text in spoken(read(content))] == ["Hello.", "Yes.", "7"]
 
@@ -304,7 +304,7 @@ def test_double_spaced_lines(read):
     assert [text for _, text in spoken(subtitles)] == ["Hello.", "Yes."]
 
 
-def test_words_outside_of_cues_are_named(read):
+def test_words_outside_cues_are_reported(read):
     content = cues("Hello.", "Yes.", webvtt=True).replace("\n\n2\n", "\n\nlost words\n\n2\n")
     subtitles = read(content, "talk.vtt")
     assert [text for _, text in spoken(subtitles)] == ["Hello.", "Yes."]
@@ -314,7 +314,7 @@ def test_words_outside_of_cues_are_named(read):
     )
 
 
-def test_cues_without_words_are_named(read):
+def test_cues_without_words_are_reported(read):
     subtitles = read(cues("Hello.", "♪ la ♪", "[door slams]", "", "(sighs)", "Yes."))
     assert [text for _, text in spoken(subtitles)] == ["Hello.", "Yes."]
     assert subtitles.remarks == (
@@ -323,7 +323,7 @@ def test_cues_without_words_are_named(read):
     )
 
 
-def test_a_turn_without_words_beside_one_with_words_is_named(read):
+def test_wordless_turn_next_to_words_is_reported(read):
     subtitles = read(cues("- ♪ la ♪\n- Yes.", "- Hello."))
     assert [text for _, text in spoken(subtitles)] == ["Yes.", "Hello."]
     assert subtitles.remarks == (
@@ -331,7 +331,7 @@ def test_a_turn_without_words_beside_one_with_words_is_named(read):
     )
 
 
-def test_words_in_the_header_are_named(read):
+def test_words_in_the_header_are_reported(read):
     content = cues("Hello.", webvtt=True)
     fields = "WEBVTT - a title\nKind: captions\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0"
     assert len(read(content.replace("WEBVTT", fields), "talk.vtt").remarks) == 1  # the clock
@@ -339,7 +339,7 @@ def test_words_in_the_header_are_named(read):
     assert subtitles.remarks == ("talk.vtt, line 2: text outside of any cue is left out.",)
 
 
-def test_cues_that_repeat_one_another_are_joined_and_named(read):
+def test_repeated_cues_are_joined_and_reported(read):
     subtitles = read(cues("Ann: No.", "Ann: No.", "Bob: No."))
     assert timed(subtitles) == [(2, 6, "Ann", "No."), (6, 8, "Bob", "No.")]
     assert subtitles.remarks == (
@@ -347,7 +347,7 @@ def test_cues_that_repeat_one_another_are_joined_and_named(read):
     )
 
 
-def test_captions_that_roll_without_times_of_words(read):
+def test_rolling_captions_without_word_times(read):
     subtitles = read(cues("one", "one\ntwo", "two\nthree", "three\nfour", "four\nfive"))
     assert timed(subtitles) == [
         (2.0 * n, 2.0 * n + 2, "unknown", text)
@@ -355,7 +355,7 @@ def test_captions_that_roll_without_times_of_words(read):
     ]
 
 
-def test_a_cue_that_ends_before_it_begins(read):
+def test_cue_that_ends_before_it_starts(read):
     subtitles = read("1\n00:00:03,000 --> 00:00:02,000\nOh.\n")
     assert timed(subtitles) == [(3, 3, "unknown", "Oh.")]
     assert "ends before it begins" in subtitles.remarks[0]
@@ -366,7 +366,7 @@ def test_entities_and_odd_tags(read):
     assert spoken(subtitles) == [("unknown", "R&B <3 <sighs> {well} x")]
 
 
-def test_ass_with_its_own_columns_and_a_damaged_line(read):
+def test_ass_with_custom_columns_and_a_damaged_line(read):
     subtitles = read(
         "[Events]\nFormat: Start, End, Name, Text\n"
         "Dialogue: 0:00:01.00,0:00:02.00,R&amp;D,Hello, you\n"
@@ -381,7 +381,7 @@ def test_ass_with_its_own_columns_and_a_damaged_line(read):
     ]
 
 
-def test_a_header_that_maps_times_to_a_broadcast(read):
+def test_webvtt_timestamp_map_header(read):
     content = cues("Hello.", webvtt=True).replace(
         "WEBVTT", "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000"
     )

@@ -100,7 +100,7 @@ def words_out(subtitles):
 
 @settings(max_examples=150, deadline=None)
 @given(cues=CUES, kind=st.sampled_from(["srt", "vtt", "ass"]))
-def test_words_in_are_words_out(tmp_path_factory, cues, kind):
+def test_all_words_survive(tmp_path_factory, cues, kind):
     file = tmp_path_factory.mktemp("valid") / f"talk.{kind}"
     content = written(kind, cues)
     file.write_text(content)
@@ -114,7 +114,7 @@ def test_words_in_are_words_out(tmp_path_factory, cues, kind):
 
 @settings(max_examples=400, deadline=None)
 @given(cues=CUES, kind=st.sampled_from(["srt", "vtt", "ass"]), mutations=MUTATIONS)
-def test_no_word_is_lost_or_invented_in_silence(tmp_path_factory, cues, kind, mutations):
+def test_words_are_never_lost_or_invented_silently(tmp_path_factory, cues, kind, mutations):
     file = tmp_path_factory.mktemp("damaged") / f"talk.{kind}"
     content = mutated(written(kind, cues), mutations)
     file.write_text(content, newline="")
@@ -148,7 +148,7 @@ TURNS = st.lists(
 @given(turns=TURNS, mutations=MUTATIONS)
 @example(turns=[(0, 1, "A")], mutations=[])
 @example(turns=[(0, 1, "A")], mutations=[("insert", 0.0, 1, "\t")])
-def test_no_turn_is_lost_or_invented_in_silence(tmp_path_factory, turns, mutations):
+def test_turns_are_never_lost_or_invented_silently(tmp_path_factory, turns, mutations):
     file = tmp_path_factory.mktemp("turns") / "talk.rttm"
     lines = [
         f"SPEAKER my talk 1 {start / 10:.2f} {length / 10:.2f} <NA> <NA> {name} <NA> <NA>\n"

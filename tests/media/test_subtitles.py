@@ -59,7 +59,7 @@ def test_srt(read):
     assert {(item.media, item.label) for item in actual} == {(None, None)}
 
 
-def test_the_number_that_ends_the_last_cue_is_a_word(read):
+def test_number_at_the_end_of_the_last_cue_is_a_word(read):
     assert read(srt((1, 2, "How many?\n5")).rstrip())[0].text == "How many? 5"
 
 
@@ -108,7 +108,7 @@ def test_ass(read, name):
 
 
 @pytest.mark.parametrize("name", ["talk.srt", "talk.ass", "talk", "talk.SRT", "talk.txt"])
-def test_a_suffix_that_is_wrong_or_says_nothing(read, name):
+def test_wrong_or_unknown_suffix(read, name):
     content = "WEBVTT\n\nNOTE no\n\n00:00:01.000 --> 00:00:02.000\nyes\n"
     assert shown(read(content, name)) == [(1, 2, "unknown", "yes")]
     assert shown(read(srt((1, 2, "yes")), name)) == [(1, 2, "unknown", "yes")]
@@ -116,7 +116,7 @@ def test_a_suffix_that_is_wrong_or_says_nothing(read, name):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
-def test_encodings_and_line_ends(read, encoding, ends):
+def test_encodings_and_line_endings(read, encoding, ends):
     content = srt((1, 2, "Žluťoučký\nkůň 馬"), (3, 4, "so")).replace("\n", ends)
     assert [item.text for item in read(content.encode(encoding))] == ["Žluťoučký kůň 馬", "so"]
 
@@ -163,11 +163,11 @@ def test_control_characters_do_not_reach_a_terminal(read):
         ("&amp;&#" + "9" * 5000, [("unknown", "&amp;&#" + "9" * 5000)]),
     ],
 )  # fmt: skip
-def test_what_is_said(read, text, said):
+def test_tags_and_sounds_are_removed_from_words(read, text, said):
     assert [(item.speaker, item.text) for item in read(srt((1, 2, text)))] == said
 
 
-def test_the_speaker_of_the_format_is_not_sought_in_the_words(read):
+def test_speaker_field_takes_precedence_over_words(read):
     line = r"Dialogue: 0,0:00:01.00,0:00:03.00,Default,Ann,0,0,0,,Note: this\N- and this"
     assert [(item.speaker, item.text) for item in read(ASS + line, "talk.ass")] == [
         ("Ann", "Note: this"),
@@ -175,7 +175,7 @@ def test_the_speaker_of_the_format_is_not_sought_in_the_words(read):
     ]
 
 
-def test_a_shared_cue_shares_its_time(read):
+def test_speakers_of_one_cue_share_its_time(read):
     actual = read(srt((10, 14, "- " + "a" * 30 + "\n- [coughs]\n- " + "b" * 10)))
     assert [(item.start, item.end) for item in actual] == [(10, 13), (13, 14)]
 
@@ -191,12 +191,12 @@ def test_cues_are_sorted_and_may_overlap(read):
 
 
 @pytest.mark.parametrize("end", [3, 1])
-def test_a_cue_without_a_length_keeps_its_words(read, end):
+def test_zero_length_cue_keeps_its_words(read, end):
     actual = read(srt((3, end, "a"), (9, 9.5, "b")))
     assert shown(actual) == [(3, 3, "unknown", "a"), (9, 9.5, "unknown", "b")]
 
 
-def test_same_words_of_another_speaker_or_later_stay(read):
+def test_repeated_words_of_another_speaker_or_time_are_kept(read):
     actual = read(
         srt((1, 2, "Ann: No."), (2, 3, "Bob: No."), (3, 4, "Bob: No."), (6, 7, "Bob: No."))
     )
@@ -205,7 +205,7 @@ def test_same_words_of_another_speaker_or_later_stay(read):
     ]  # fmt: skip
 
 
-def test_a_file_of_nothing_but_music_says_nothing(read):
+def test_file_with_only_music_has_no_words(read):
     assert read(srt((1, 2, "♪ la ♪"))) == ()
 
 
@@ -230,12 +230,12 @@ def test_a_file_of_nothing_but_music_says_nothing(read):
         (b"a" * (16 * 2**20 + 1), "larger than 16 MB"),
     ],
 )  # fmt: skip
-def test_what_is_refused(read, content, message):
+def test_invalid_input_is_refused(read, content, message):
     with pytest.raises(InputError, match=rf"talk\.srt.*: .*({message})|talk\.srt, {message}"):
         read(content)
 
 
-def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+def test_huge_file_is_refused_before_it_is_read(tmp_path):
     file = tmp_path / "huge.srt"
     with file.open("wb") as sparse:
         sparse.truncate(2**40)
@@ -243,7 +243,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
         read_subtitles(file)
 
 
-def test_what_is_no_file(tmp_path):
+def test_file_that_cannot_be_opened(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_subtitles(tmp_path / "none.srt")
     with pytest.raises(InputError, match="not a plain file"):
@@ -261,7 +261,7 @@ BEFORE = {
 
 @pytest.mark.parametrize("unit", ["<", "[", "<a", "[a", "{", "\n", "1", "< "])
 @pytest.mark.parametrize("kind", BEFORE)
-def test_a_hostile_line_ends(read, kind, unit):
+def test_hostile_line_is_parsed_in_bounded_time(read, kind, unit):
     content = BEFORE[kind] + unit * (LONG.get(unit, 2_000_000) // len(unit)) + "x\n"
     try:
         actual = read(content, f"talk.{kind}")
@@ -275,7 +275,7 @@ def test_a_hostile_line_ends(read, kind, unit):
 @pytest.mark.parametrize(
     "unit", ["<", "<v a", "<v ", "[a", "{\\", "(", "♪", "- ", "&", "a:", "\\N"]
 )
-def test_hostile_cues_within_the_limit_end(read, unit):
+def test_hostile_cues_are_parsed_in_bounded_time(read, unit):
     for said in read(srt((1, 2, unit * (9_999 // len(unit)) + "x"))):
         assert said.speaker
         assert said.text
@@ -295,7 +295,7 @@ CUES = st.lists(
 
 @settings(deadline=None)
 @given(cues=CUES, kind=st.sampled_from(["srt", "vtt", "ass", "ssa"]), wrapped=st.booleans())
-def test_what_pysubs2_writes_is_read_back(tmp_path_factory, cues, kind, wrapped):
+def test_subtitles_written_by_pysubs2_are_read_back(tmp_path_factory, cues, kind, wrapped):
     file = tmp_path_factory.mktemp("written") / f"talk.{kind}"
     file_of_cues, expected = SSAFile(), []
     for start, length, text, field in cues:

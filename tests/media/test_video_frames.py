@@ -21,12 +21,12 @@ def numbers(path, times, **settings):
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "mov", "avi", "webm"])
-def test_last_frame_that_has_begun(media, kind):
+def test_latest_started_frame_is_returned(media, kind):
     times = [0.0, 0.039, 0.04, 0.41, 1.5, 1.501, 2.22, 3.97]
     assert numbers(media(kind), times) == [0, 0, 1, 10, 37, 37, 55, 99]
 
 
-def test_frames_say_for_which_time_they_are(media):
+def test_frames_carry_their_requested_time(media):
     frames = list(read_frames(media("mp4"), [0.5, 0.51]))
     assert [frame.time for frame in frames] == [0.5, 0.51]
     assert frames[0].pixels.shape == (48, 64, 3)
@@ -35,7 +35,7 @@ def test_frames_say_for_which_time_they_are(media):
 
 @settings(max_examples=25, deadline=None)
 @given(times=st.lists(st.floats(0, 19.99), min_size=1, max_size=4).map(sorted))
-def test_seeking_finds_what_decoding_everything_finds(long_film, times):
+def test_seeking_equals_decoding_everything(long_film, times):
     assert numbers(long_film, times) == [int(time * 10 + 1e-5) for time in times]
 
 
@@ -48,25 +48,25 @@ def test_varying_frame_rate(tmp_path, kind):
     assert numbers(path, VARYING) == list(range(len(VARYING)))
 
 
-def test_frames_of_avi_that_look_ahead_stay_in_order(tmp_path):
+def test_avi_b_frames_stay_in_order(tmp_path):
     """AVI has no stamps for them: they come late by as many frames as the encoder looked ahead."""
     path = write_media(tmp_path / "a.avi", film=Film())
     actual = numbers(path, [i / 25 for i in range(75)])
     assert actual == [max(number - 2, 0) for number in range(75)]
 
 
-def test_before_a_late_film_its_first_frame(tmp_path):
+def test_times_before_a_late_video_give_its_first_frame(tmp_path):
     film = Film(times=[0.8 + i / 25 for i in range(25)])
     path = write_media(tmp_path / "a.mkv", film=film, sound=Sound(samples=tone(2)))
     assert numbers(path, [0.1, 0.79, 0.85, 1.0]) == [0, 0, 1, 5]
 
 
-def test_same_frame_twice(media):
+def test_repeated_time_gives_the_same_frame(media):
     assert numbers(media("mp4"), [1.0, 1.0, 1.001, 1.039]) == [25] * 4
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "avi"])
-def test_past_the_end(media, kind):
+def test_times_past_the_end(media, kind):
     frames = read_frames(media(kind), [3.9, 3.98, 4.2])
     assert [number_of(frame.pixels) for frame in itertools.islice(frames, 2)] == [97, 99]
     with pytest.raises(MediaError, match="past the end of the film; check") as caught:
@@ -82,7 +82,7 @@ def test_times_must_ascend(media, times):
         numbers(media("mp4"), times)
 
 
-def test_no_times_no_frames(media):
+def test_no_times_give_no_frames(media):
     assert numbers(media("mp4"), []) == []
 
 
@@ -97,7 +97,7 @@ def test_no_times_no_frames(media):
         (90, True, ["white", "green", "blue", "red"]),
     ],
 )
-def test_turned_film(tmp_path, rotation, mirrored, expected):
+def test_rotated_video(tmp_path, rotation, mirrored, expected):
     film = Film(times=[0.0, 0.04], rotation=rotation, mirrored=mirrored, picture=corners())
     path = write_media(tmp_path / "a.mp4", film=film)
     (frame,) = read_frames(path, [0.02])
@@ -111,7 +111,7 @@ def test_turned_film(tmp_path, rotation, mirrored, expected):
     ("height", "rotation", "shape"),
     [(24, 0, (24, 32)), (32, 90, (32, 24)), (48, 0, (48, 64)), (1000, 0, (48, 64))],
 )
-def test_higher_films_are_scaled_down(tmp_path, height, rotation, shape):
+def test_large_video_is_scaled_down(tmp_path, height, rotation, shape):
     film = Film(times=[0.0, 0.04], rotation=rotation, picture=corners())
     path = write_media(tmp_path / "a.mp4", film=film)
     (frame,) = read_frames(path, [0.0], height=height)
@@ -119,7 +119,7 @@ def test_higher_films_are_scaled_down(tmp_path, height, rotation, shape):
     assert set(corner_names(frame.pixels)) == {"red", "green", "blue", "white"}
 
 
-def test_pixels_that_are_not_square(tmp_path):
+def test_non_square_pixels(tmp_path):
     path = write_media(tmp_path / "a.mp4", film=Film(aspect=Fraction(2)))
     (frame,) = read_frames(path, [1.0])
     assert frame.pixels.shape == (48, 128, 3)
@@ -136,7 +136,7 @@ def test_frame_times_are_centres_of_equal_parts(start, length, count):
     assert start < times[0] <= times[-1] < start + length
 
 
-def test_frames_that_were_read_leave_no_garbage(media):
+def test_read_frames_leave_no_garbage(media):
     """Decoded frames are large: they must go with their last reference."""
     list(read_frames(media("mkv"), [0.1, 0.4]))
     gc.collect()

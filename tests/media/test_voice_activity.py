@@ -66,7 +66,7 @@ def _spans_of(probabilities, limits):
     return (*cutter.feed(probabilities), *cutter.finish())
 
 
-def test_the_network_agrees_with_the_published_one_frame_by_frame(talk):
+def test_network_equals_the_published_one_frame_by_frame(talk):
     """The TorchScript file of the same package, which is told one frame at a time."""
     samples = talk[0][: 130 * FRAME]
     reference = torch.jit.load(_SILERO.locate() / "silero_vad.jit")
@@ -96,12 +96,12 @@ def test_speech_between_silences(tmp_path, talk, kind, codec):
     ],
     ids=["silence", "tone", "murmur", "noise"],
 )
-def test_what_is_not_speech(samples):
+def test_non_speech_sounds(samples):
     assert _speech_spans([samples]) == ()
     assert _speech_spans([samples[:0]]) == ()
 
 
-def test_a_long_recording_is_as_its_parts(talk):
+def test_long_recording_equals_its_parts(talk):
     """More than a minute, and somebody speaks as it ends: the next block goes on from there."""
     samples, expected = talk
     period = len(samples) / SAMPLE_RATE
@@ -113,7 +113,7 @@ def test_a_long_recording_is_as_its_parts(talk):
     assert any(start + 1 < _BLOCK / SAMPLE_RATE < end - 0.5 for start, end in times(actual))
 
 
-def test_sound_in_pieces_is_judged_as_the_whole(talk):
+def test_audio_in_pieces_equals_the_complete_audio(talk):
     samples = talk[0]
     (whole,) = speech_probabilities([samples])
     stream = SpeechStream()
@@ -137,7 +137,7 @@ def test_sound_in_pieces_is_judged_as_the_whole(talk):
         [2 * _BLOCK + 600, 900_000],
     ],
 )
-def test_blocks_hold_the_same_samples(lengths):
+def test_blocks_contain_the_same_samples(lengths):
     sound = np.arange(sum(lengths), dtype=np.float32)
     actual = list(_in_blocks(np.split(sound, np.cumsum(lengths)[:-1])))
     assert {len(block) for block in actual[:-1]} <= {_BLOCK}
@@ -146,7 +146,7 @@ def test_blocks_hold_the_same_samples(lengths):
     np.testing.assert_array_equal(np.concatenate([*actual, sound[:0]]), sound[:whole])
 
 
-def test_no_more_than_a_minute_and_a_piece_is_held():
+def test_at_most_a_minute_and_a_piece_are_in_memory():
     alive = weakref.WeakSet()
     most = 0
 
@@ -167,7 +167,7 @@ def test_no_more_than_a_minute_and_a_piece_is_held():
     assert most <= 9
 
 
-def test_a_file_comes_in_short_pieces(tmp_path):
+def test_file_is_read_in_short_pieces(tmp_path):
     path = write_media(tmp_path / "a.flac", sound=Sound(samples=murmur(20), codec="flac"))
     actual = list(read_pieces(path))
     assert max(map(len, actual)) < SAMPLE_RATE
@@ -185,22 +185,22 @@ def frames(*runs):
     ("pause", "expected"),
     [(0.4, [(0.95, 4.45)]), (0.6, [(0.95, 2.05), (2.55, 4.65)])],
 )
-def test_a_pause_parts_utterances(pause, expected):
+def test_pause_separates_utterances(pause, expected):
     actual = _spans_of(frames((1, 0), (1, 0.9), (pause, 0.1), (2, 0.9), (1, 0)), LIMITS)
     np.testing.assert_allclose(times(actual), expected, atol=0.07)
 
 
-def test_half_sure_goes_on_but_does_not_begin():
+def test_medium_probability_continues_but_does_not_start_speech():
     actual = _spans_of(frames((2, 0.45), (1, 0.6), (1, 0.45), (2, 0.1)), LIMITS)
     np.testing.assert_allclose(times(actual), [(1.95, 4.05)], atol=0.07)
 
 
 @pytest.mark.parametrize(("length", "count"), [(0.2, 0), (0.3, 1)])
-def test_the_shortest_utterance(length, count):
+def test_shortest_utterance(length, count):
     assert len(_spans_of(frames((1, 0), (length, 0.9), (1, 0)), LIMITS)) == count
 
 
-def test_long_speech_is_cut_where_it_is_least_sure():
+def test_long_speech_is_split_at_its_lowest_probability():
     """45 s: 0.3 s of a pause at 13 s and at 30 s; the first 5 s have one too, which is early."""
     runs = [(5, 0.9), (0.3, 0), (7.7, 0.9), (0.3, 0), (16.7, 0.9), (0.3, 0), (14.7, 0.9)]
     actual = times(_spans_of(frames(*runs), LIMITS))
@@ -219,7 +219,7 @@ CHOICES = st.builds(
 
 @settings(deadline=None, max_examples=40)
 @given(runs=RUNS, limits=CHOICES)
-def test_utterances_keep_to_their_limits(runs, limits):
+def test_utterances_respect_the_length_limits(runs, limits):
     probabilities = frames((0.1, 0), *runs)
     actual = _spans_of(probabilities, limits)
     ends = [0.0]
@@ -235,12 +235,12 @@ def test_utterances_keep_to_their_limits(runs, limits):
 @pytest.mark.parametrize(
     "wrong", [{"pause": 0}, {"shortest": 0}, {"longest": 1.4}, {"shortest": math.nan}]
 )
-def test_limits_that_cannot_be_meant(wrong):
+def test_invalid_limits_are_refused(wrong):
     with pytest.raises(UsageError, match=r"cannot be cut; choose times above zero, and let the"):
         UtteranceLimits(**wrong)
 
 
-def test_files_without_speech_to_hear(tmp_path, talk):
+def test_files_without_audio(tmp_path, talk):
     short = write_media(tmp_path / "short.wav", sound=Sound(samples=tone(0.01)))
     silent = write_media(tmp_path / "silent.mp4", film=Film())
     whole = write_media(tmp_path / "a.flac", sound=Sound(samples=talk[0][None], codec="flac"))
@@ -258,7 +258,7 @@ def test_files_without_speech_to_hear(tmp_path, talk):
         assert str(caught.value).startswith(f"{path}: {reason}")
 
 
-def test_another_weight_file_is_refused(tmp_path, monkeypatch):
+def test_other_weight_files_are_refused(tmp_path, monkeypatch):
     content = bytearray(next(_SILERO.locate().glob("*sequence.onnx")).read_bytes())
     content[len(content) // 2] ^= 1
     package = tmp_path / "silero_vad"
@@ -274,7 +274,7 @@ def test_another_weight_file_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["silero_vad", "onnxruntime"])
-def test_without_the_packages(monkeypatch, package):
+def test_missing_packages_are_reported(monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
         _speech_spans([silence(1)])

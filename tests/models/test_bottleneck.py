@@ -61,7 +61,7 @@ def test_tokens_predict_from_fusion_outputs_alone(model, batch):
     assert {1, 2} <= seen
 
 
-def test_its_three_losses(model, batch):
+def test_three_losses(model, batch):
     output = model.eval()(batch)
     labels = batch.labels[batch.mask]
     read = model.read(model.streams(batch))
@@ -88,7 +88,7 @@ def test_every_fusion_weight_has_a_gradient(model, batch):
     assert without == []
 
 
-def test_models_of_the_former_readout_still_load(make_sound_model, batch, tmp_path):
+def test_models_with_the_former_readout_still_load(make_sound_model, batch, tmp_path):
     """Their configuration does not name a readout."""
     model = make_sound_model("mbt", fusion_layers=2, attention_heads=4).eval()
     model.save_pretrained(tmp_path / "model")

@@ -243,7 +243,7 @@ def test_any_number_of_speakers(model, make_batch, speakers):
     assert torch.isfinite(output.loss)
 
 
-def test_all_labels_unknown(model, batch):
+def test_batch_without_labels(model, batch):
     unknown = replace(batch, labels=torch.full_like(batch.labels, -100))
     output = model.train()(unknown)
     assert torch.isfinite(output.loss)
@@ -271,7 +271,7 @@ def test_vectors_are_standardised_with_statistics_of_training(make_model, make_e
 
 
 @pytest.mark.parametrize("name", _MODELS)
-def test_labels_decide_nothing_in_evaluation(name, make_model, make_batch):
+def test_labels_do_not_affect_evaluation(name, make_model, make_batch):
     model = make_model(name).eval()
     batch = make_batch(SIZES)
     other = replace(batch, labels=(batch.labels + 1).clamp(min=0) % 4)
@@ -310,14 +310,14 @@ def test_both_reductions(name, reduction, make_model, make_batch):
     torch.testing.assert_close(model(twice).loss, factor * model(batch).loss)
 
 
-def test_majority_needs_no_modality(make_model, make_batch):
+def test_majority_baseline_needs_no_modality(make_model, make_batch):
     model = make_model("majority", widths={})
     assert not model.inputs.output_widths
     assert model(make_batch([2, 5])).logits.shape[:2] == (2, 5)
 
 
 @pytest.mark.parametrize("name", [n for n in _MODELS if n != "majority"])
-def test_missing_modality_of_the_corpus_is_told(name, make_model):
+def test_missing_modality_of_the_corpus_is_refused(name, make_model):
     if "audio" in model_class(name).config_class().modalities:
         with pytest.raises(MmercError, match="no audio vectors"):
             make_model(name, widths={"text": 12, "video": 5})
@@ -326,7 +326,7 @@ def test_missing_modality_of_the_corpus_is_told(name, make_model):
             make_model(name, widths={"audio": 7})
 
 
-def test_modalities_stand_in_one_order(make_model):
+def test_modalities_have_one_order(make_model):
     model = make_model("concatenation", modalities=("video", "text"))
     assert model.config.modalities == ("text", "video")
     assert list(model.inputs.output_widths) == ["text", "video"]
@@ -340,7 +340,7 @@ def test_text_encoder_without_text_is_not_trained(make_model, tiny_encoder):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
-def test_the_same_on_a_graphics_card(model, examples, batch):
+def test_results_are_equal_on_a_gpu(model, examples, batch):
     model.fit(statistics_of(model, examples))
     model.eval()
     expected, answered = model(batch), run_model(model, examples, effects=True)

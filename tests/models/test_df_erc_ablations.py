@@ -49,7 +49,7 @@ GONE_LOSSES = {
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS)
-def test_lost_terms_are_exactly_zero_and_the_others_stay(make_model, batch, ablation):
+def test_ablated_terms_are_zero_and_others_unchanged(make_model, batch, ablation):
     model = make_model("df-erc", ablations=(ablation,), prototype_margin=0.0).train()
     output = model(batch)
     for name, loss in output.losses.items():
@@ -77,14 +77,14 @@ def test_disentanglement_ablations_keep_the_branch_unless_it_is_dropped(make_mod
 
 
 @pytest.mark.parametrize("ablation", ["-DDM", "-Utterance", "-Modality"])
-def test_dropped_branch_runs(make_model, batch, ablation):
+def test_model_runs_without_the_branch(make_model, batch, ablation):
     output = make_model("df-erc", ablations=(ablation,), drop_branch=True)(batch)
     assert torch.isfinite(output.loss)
     for name in GONE_LOSSES[ablation]:
         assert float(output.losses[name]) == 0
 
 
-def test_no_contribution_fusion_weighs_all_that_is_there_equally(make_model, batch):
+def test_without_contribution_present_modalities_weigh_equally(make_model, batch):
     model = make_model("df-erc", ablations=("-CFM",)).eval()
     assert not group(model, "fusion.teacher") | group(model, "fusion.student")
     weights = model(batch).explanation.weights
@@ -238,17 +238,17 @@ def test_ablations_never_read_padding(make_model, make_examples, ablation):
         ("-CRM(full)", "-CRM+Att"),
     ],
 )
-def test_contradictory_switches_are_refused(ablations):
+def test_contradictory_ablations_are_refused(ablations):
     with pytest.raises(ValidationError, match="exclude each other"):
         DfErcConfig(ablations=ablations)
 
 
-def test_unknown_switch_is_refused():
+def test_unknown_ablation_is_refused():
     with pytest.raises(ValidationError):
         DfErcConfig(ablations=("-XYZ",))
 
 
-def test_switches_of_different_parts_go_together(make_model, batch):
+def test_ablations_of_different_parts_combine(make_model, batch):
     model = make_model("df-erc", ablations=("-DDM", "-CFM", "-CRM(zero)"), drop_branch=True)
     losses = model(batch).losses
     gone = {name for name, loss in losses.items() if float(loss.detach()) == 0}

@@ -82,7 +82,7 @@ def kept_slowly(logits, present, last):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_the_slow_form(seed):
+def test_equals_a_slow_reference(seed):
     length = 45
     generator = torch.Generator().manual_seed(seed)
     shared, other = emotions(length, seed), emotions(length, seed + 100)
@@ -96,13 +96,13 @@ def test_equals_the_slow_form(seed):
 
 
 @pytest.mark.parametrize("stranger", NAMES)
-def test_a_modality_with_other_emotions_is_left_out(stranger):
+def test_disagreeing_modality_is_left_out(stranger):
     logits = {m: sure(emotions(60, 1 if m == stranger else 0)) for m in NAMES}
     kept = make_judge()(logits, everywhere(60))
     assert {m for m in NAMES if kept[m].any()} == set(NAMES) - {stranger}
 
 
-def test_modalities_that_agree_are_all_kept_however_sure_they_are():
+def test_agreeing_modalities_are_kept_at_any_confidence():
     for certainty in (0.5, 2.0, 8.0):
         shared = emotions(60, 0)
         wrong = torch.rand(3, 60, generator=torch.Generator().manual_seed(3)) < 0.4
@@ -114,18 +114,18 @@ def test_modalities_that_agree_are_all_kept_however_sure_they_are():
         assert all(kept[m].all() for m in NAMES)
 
 
-def test_short_conversations_are_too_little_to_judge_by():
+def test_short_conversations_are_not_judged():
     logits = {m: sure(emotions(39, i)) for i, m in enumerate(NAMES)}
     assert all(mask.all() for mask in make_judge()(logits, everywhere(39)).values())
 
 
-def test_if_nothing_agrees_the_words_stay():
+def test_text_is_kept_if_nothing_agrees():
     logits = {m: sure(emotions(200, i), 6.0) for i, m in enumerate(NAMES)}
     kept = make_judge()(logits, everywhere(200))
     assert [bool(kept[m].any()) for m in NAMES] == [True, False, False]
 
 
-def test_a_causal_judge_does_not_see_what_follows():
+def test_causal_judgement_ignores_later_utterances():
     logits = {m: sure(emotions(90, 1 if m == "video" else 0)) for m in NAMES}
     judge = make_judge(causal=True)
     whole = judge(logits, everywhere(90))
@@ -136,7 +136,7 @@ def test_a_causal_judge_does_not_see_what_follows():
     assert not whole["video"][0, 60:].any()
 
 
-def test_a_single_modality_is_kept():
+def test_single_modality_is_kept():
     present = {"text": torch.rand(1, 60) < 0.5}
     assert make_judge()({"text": sure(emotions(60, 0))}, present) is present
 
@@ -173,7 +173,7 @@ def contradicting(make_batch, model, length=60):
     )
 
 
-def test_a_model_predicts_as_if_the_modality_were_absent(judging_model, make_batch):
+def test_model_predicts_as_if_the_modality_were_absent(judging_model, make_batch):
     batch = contradicting(make_batch, judging_model)
     without = batch.with_present(
         {**batch.present, "video": torch.zeros_like(batch.present["video"])}
@@ -190,7 +190,7 @@ def test_training_sees_every_modality(judging_model, make_batch):
     assert judging_model(batch).explanation.weights["video"].all()
 
 
-def test_a_prediction_says_what_was_left_out(judging_model, make_batch):
+def test_prediction_reports_what_was_left_out(judging_model, make_batch):
     batch = contradicting(make_batch, judging_model)
     with torch.no_grad():
         output = _run_batch(judging_model, batch, effects=True, window_encoder=encode_windows)

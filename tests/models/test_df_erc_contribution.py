@@ -39,7 +39,7 @@ def test_true_class_probability():
 
 
 @pytest.mark.parametrize("detach", [True, False])
-def test_teacher_chases_the_student_only_when_asked_to(make_model, batch, detach):
+def test_teacher_follows_the_student_only_on_request(make_model, batch, detach):
     model = make_model("df-erc", detach_contribution=detach).eval()
     model(batch).losses["contribution_confidence"].backward()
     teacher = [p.grad for p in model.fusion.teacher.parameters()]
@@ -50,7 +50,7 @@ def test_teacher_chases_the_student_only_when_asked_to(make_model, batch, detach
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_absent_modality_has_neither_loss_nor_part(make_model, batch, modality):
+def test_absent_modality_has_no_loss_and_no_weight(make_model, batch, modality):
     model = make_model("df-erc").eval()
     nowhere = batch.present | {modality: torch.zeros_like(batch.mask)}
     without = batch.with_present(nowhere)

@@ -21,7 +21,7 @@ def test_disentanglement(make_model, batch, reduction, scope, modalities):
 
 
 @pytest.mark.parametrize("scope", ["conversation", "batch"])
-def test_a_single_modality_is_not_contrasted(make_model, whole_batch, scope):
+def test_single_modality_is_not_contrasted(make_model, whole_batch, scope):
     model = make_model("df-erc", scope=scope, modalities=("text",))
     losses = model(whole_batch).losses
     assert losses["contrast_modality"] == losses["contrast_utterance"] == 0
@@ -33,7 +33,7 @@ def test_a_single_modality_is_not_contrasted(make_model, whole_batch, scope):
     torch.testing.assert_close(loss, contrast_oracle(model, whole_batch, "modality"))
 
 
-def test_sum_over_a_whole_dialogue_is_the_papers(make_model, whole_batch):
+def test_sum_over_a_dialogue_equals_the_paper(make_model, whole_batch):
     """Without absences the sum runs over n - 1, or 2, positives of all 3n items."""
     model = make_model("df-erc", reduction="sum", modality_temperature=1e6).eval()
     loss = model(whole_batch).losses["contrast_modality"].detach()

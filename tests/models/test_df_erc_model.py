@@ -20,7 +20,7 @@ from mmerc.models.df_erc.config import DfErcConfig
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_whole_model_and_total_loss(make_model, batch, reduction):
+def test_complete_model_and_total_loss(make_model, batch, reduction):
     """Eqs. 22-25, in a training step without dropout."""
     model = make_model(
         "df-erc",
@@ -57,7 +57,7 @@ def test_whole_model_and_total_loss(make_model, batch, reduction):
     torch.testing.assert_close(output.loss, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_settings_are_the_papers():
+def test_default_settings_equal_the_paper():
     """Sec. 4.1 and Table 6, MELD."""
     config = DfErcConfig()
     assert (config.contrast_weight, config.contribution_weight, config.prototype_weight) == (
@@ -77,7 +77,7 @@ def test_settings_are_the_papers():
     assert config.detach_contribution
 
 
-def test_layers_are_as_wide_as_the_specification_says(make_model):
+def test_layer_widths_match_the_specification(make_model):
     model = make_model(
         "df-erc",
         disentangled_width=10,

@@ -53,7 +53,7 @@ def test_prototypes_are_a_running_mean_of_an_epoch(make_model, make_examples, ma
             optimizer.step()
 
 
-def test_prototypes_stand_still_in_evaluation(make_model, batch):
+def test_prototypes_do_not_change_in_evaluation(make_model, batch):
     model = make_model("df-erc").train()
     model(batch)
     before = {name: value.clone() for name, value in model.refusion.prototypes.state_dict().items()}
@@ -67,7 +67,7 @@ def test_prototypes_stand_still_in_evaluation(make_model, batch):
     torch.testing.assert_close(output.losses["prototype"], expected)
 
 
-def test_margin_of_the_prototype_loss():
+def test_prototype_loss_margin():
     prototypes = EmotionPrototypes(2, 2, margin=0.1)
     prototypes.mean.copy_(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
     prototypes.count.copy_(torch.tensor([3.0, 0.0]))
@@ -102,7 +102,7 @@ def test_similarity_of_modalities(make_model, batch):
     assert counts == {0, 1, 2, 3}
 
 
-def test_similarity_by_hand():
+def test_similarity_matches_a_calculation_by_hand():
     one, other, third = torch.tensor([[[1.0, 0.0]], [[3.0, 4.0]], [[-2.0, 0.0]]]).unsqueeze(1)
     yes, no = torch.tensor([[True]]), torch.tensor([[False]])
     vectors = {"text": one, "audio": other, "video": third}
@@ -250,7 +250,7 @@ def test_two_processes_share_their_prototypes(tmp_path):
 
 
 @pytest.mark.parametrize("restart", [True, False])
-def test_an_epoch_forgets_its_prototypes_only_if_it_should(make_model, whole_batch, restart):
+def test_prototypes_reset_per_epoch_only_if_configured(make_model, whole_batch, restart):
     model = make_model("df-erc", restart_prototypes=restart).train()
     model(whole_batch)
     gathered = model.refusion.prototypes.count.clone()

@@ -7,7 +7,7 @@ import torch
 from mmerc.conversation import MODALITIES
 
 
-def test_joined_vectors_go_through_one_network(make_model, make_batch):
+def test_joined_vectors_pass_through_one_network(make_model, make_batch):
     model = make_model("dialogue-rnn", dropout=0.0).train()
     batch = make_batch([4, 2], absent=0.3, seed=3)
     present = {m: existing.clone() for m, existing in batch.present.items()}
@@ -25,7 +25,7 @@ def test_joined_vectors_go_through_one_network(make_model, make_batch):
         torch.testing.assert_close(logits[b, :size], model.classifier(states[0, 0]))
 
 
-def test_who_speaks_matters(make_model, make_batch):
+def test_predictions_depend_on_the_speaker(make_model, make_batch):
     model = make_model("dialogue-rnn").eval()
     batch = make_batch([6], seed=1)
     alone = replace(batch, speakers=torch.zeros_like(batch.speakers))

@@ -83,7 +83,7 @@ def batch(model):
 
 
 @torch.no_grad()
-def test_whole_model(model, batch):
+def test_complete_model(model, batch):
     output = model(batch)
     chosen = batch.mask
     for row, states in enumerate(states_by_utterance(model, batch)):
@@ -143,7 +143,7 @@ def test_untrained_queries_tell_utterances_apart(make_sound_model, settings):
 
 
 @torch.no_grad()
-def test_an_untrained_model_begins_undecided(make_sound_model):
+def test_untrained_model_predicts_uniformly(make_sound_model):
     model = make_sound_model("dq-former").eval()
     batch = batch_of(utterances(SIZES, tokenizer=model.tokenizer, seed=1))
     logits = model(batch).logits[batch.mask]
@@ -194,7 +194,7 @@ def test_confidence(threshold):
     assert (cut > 0) == (threshold > 0)
 
 
-def test_without_priority_modalities_count_alike():
+def test_modalities_count_equally_without_priority():
     masks = {
         "text": torch.tensor([[True, False], [True, True], [False, False]]),
         "audio": torch.tensor([[True], [False], [False]]),
@@ -204,7 +204,7 @@ def test_without_priority_modalities_count_alike():
     assert actual["audio"].tolist() == [0.5, 0.0, 0.0]
 
 
-def test_which_layers_are_fused(make):
+def test_fused_layers(make):
     middle, late, early = (make(fusion=fusion) for fusion in ("middle", "late", "early"))
     assert [len(model.layers) for model in (middle, late, early)] == [2, 1, 2]
     stream = middle.streams(batch_of(utterances((1,), tokenizer=middle.tokenizer)))["audio"]
@@ -214,13 +214,13 @@ def test_which_layers_are_fused(make):
         make(fusion_layers=3)
 
 
-def test_settings_that_cannot_be_meant():
+def test_invalid_settings_are_refused():
     with pytest.raises(ValidationError, match="width 20 is not a multiple of 8 heads"):
         DqFormerConfig(width=20)
 
 
 @pytest.mark.parametrize("settings", [{}, {"alone_weight": 0.0}])
-def test_unimodal_losses_are_shown_even_where_they_do_not_count(make, settings):
+def test_unimodal_losses_are_reported_even_with_zero_weight(make, settings):
     model = make(**settings)
     output = model(batch_of(utterances((2,), tokenizer=model.tokenizer)))
     weight = settings.get("alone_weight", 1.0)

@@ -66,7 +66,7 @@ def assert_same(loaded, model):
 
 @pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
 @pytest.mark.parametrize("name", _MODELS)
-def test_every_model_comes_back_from_the_hub(hub, make_model, name, tokens):
+def test_every_model_round_trips_through_the_hub(hub, make_model, name, tokens):
     model = make_model(name, tokens=tokens and name != "majority")
     model.temperature = 1.5
     model.push_to_hub("someone/model")
@@ -74,14 +74,14 @@ def test_every_model_comes_back_from_the_hub(hub, make_model, name, tokens):
     assert_same(_MODELS[name].from_pretrained("someone/model"), model)
 
 
-def test_sound_model_comes_back_from_the_hub(hub, make_sound_model):
+def test_audio_model_round_trips_through_the_hub(hub, make_sound_model):
     model = make_sound_model("dq-former")
     model.push_to_hub("someone/model")
     assert_same(load_model("someone/model"), model)
 
 
 @pytest.mark.parametrize("tuning", ["lora", "frozen"])
-def test_compact_model_comes_back_from_the_hub(hub, make_model, tuning):
+def test_compact_model_round_trips_through_the_hub(hub, make_model, tuning):
     model = make_model("df-erc", tokens=True, encoder={"tuning": tuning}).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -93,7 +93,7 @@ def test_compact_model_comes_back_from_the_hub(hub, make_model, tuning):
     assert_same(load_model("someone/compact"), model)
 
 
-def test_card_and_training_data_go_along(hub, make_model):
+def test_card_and_training_data_are_uploaded(hub, make_model):
     known = TrainedOn(corpus="own", conversations=frozenset({"a", "b"}))
     model = make_model("concatenation")
     model.push_to_hub("someone/model", card="# My model\n", trained_on=known)
@@ -102,14 +102,14 @@ def test_card_and_training_data_go_along(hub, make_model):
     assert TrainedOn.read(sent) == known
 
 
-def test_model_that_is_not_there_is_told_in_one_sentence(hub):
+def test_missing_model_gives_a_one_sentence_error(hub):
     with pytest.raises(MmercError, match="someone/other is neither") as caught:
         load_model("someone/other")
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("repository", ["someone/model", "not a name/at all"])
-def test_hub_out_of_reach_is_told_in_one_sentence(make_model, repository):
+def test_unreachable_hub_gives_a_one_sentence_error(make_model, repository):
     with pytest.raises(MmercError, match="cannot be written to the Hub") as caught:
         make_model("concatenation").push_to_hub(repository)
     assert "\n" not in str(caught.value)

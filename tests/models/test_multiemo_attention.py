@@ -31,7 +31,7 @@ def silent_batch(batch):
     return batch.with_present(present)
 
 
-def test_it_is_eqs_2_to_12(model, silent_batch):
+def test_attention_equals_eqs_2_to_12(model, silent_batch):
     with torch.no_grad():
         fused, shares = fused_of(model, silent_batch)
         for b, (context, present) in enumerate(contexts_of(model, silent_batch)):
@@ -52,7 +52,7 @@ def test_it_is_eqs_2_to_12(model, silent_batch):
                     assert (shares[m, other][b, :, size:] == 0).all()
 
 
-def test_gradients_are_those_of_the_equations(model, silent_batch):
+def test_gradients_match_the_equations(model, silent_batch):
     fused, _ = fused_of(model, silent_batch)
     actual, expected = 0, 0
     for b, (context, present) in enumerate(contexts_of(model, silent_batch)):
@@ -70,7 +70,7 @@ def test_gradients_are_those_of_the_equations(model, silent_batch):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 
-def test_order_is_the_papers(model):
+def test_order_equals_the_paper(model):
     """Text reads audio, then video; audio text, then video; video text, then audio."""
     for m in MODALITIES:
         assert len(model.fusion.layers[m]) == 2
@@ -90,7 +90,7 @@ def test_projections_have_no_bias_and_the_feed_forward_has(model):
     assert layer.feed_forward[0].out_features == 16
 
 
-def test_a_modality_that_is_left_out_is_as_if_nobody_had_it(model, batch):
+def test_left_out_modality_equals_an_absent_one(model, batch):
     vectors, present = model.inputs(batch)
     context = model.context(vectors, present, batch.speakers)
     kept = {m: context[m] for m in ("text", "video")}
@@ -101,7 +101,7 @@ def test_a_modality_that_is_left_out_is_as_if_nobody_had_it(model, batch):
         torch.testing.assert_close(without[m], absent[m])
 
 
-def test_a_modality_alone_goes_through_the_feed_forward_networks(make_model, batch):
+def test_single_modality_uses_only_feed_forward_networks(make_model, batch):
     model = make_model("multiemo", layers=2, modalities=("audio",)).eval()
     with torch.no_grad():
         fused, shares = fused_of(model, batch)
@@ -114,7 +114,7 @@ def test_a_modality_alone_goes_through_the_feed_forward_networks(make_model, bat
             )
 
 
-def test_what_is_added_starts_out_small(make_model):
+def test_added_terms_start_small(make_model):
     """(8 T)^-1/4 of torch's uniform weights, whose deviation is 1 / sqrt(3 x inputs)."""
     layer = make_model("multiemo", layers=2, width=64).fusion.layers["text"][0]
     attention, usual = layer.attention["audio"], 1 / (3 * 64) ** 0.5

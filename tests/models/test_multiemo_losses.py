@@ -25,7 +25,7 @@ def gradients(loss, vectors):
 @pytest.mark.parametrize("class_counts", [None, [40, 20, 0, 5], [9, 3, 1, 2]])
 @pytest.mark.parametrize("scale", ["raw", "sum", "mean"])
 @pytest.mark.parametrize("changes", [{}, {"focus": 0.0}, {"temperature": 0.3, "focus": 0.5}])
-def test_contrast_is_eqs_18_and_19(normalize, class_counts, scale, changes):
+def test_contrast_equals_eqs_18_and_19(normalize, class_counts, scale, changes):
     vectors, labels = case()
     settings = SETTINGS | changes | {"weight_scale": scale}
     counts = None if class_counts is None else torch.tensor(class_counts)
@@ -64,7 +64,7 @@ def test_perfectly_separated_classes_cost_about_the_logarithm_of_their_size():
     assert float(lowest) < float(loss) < 1.4 * float(lowest)
 
 
-def test_rare_classes_weigh_more():
+def test_rare_classes_have_larger_weights():
     """Both of a pair against six: the pair's pull on each other grows by more."""
     labels = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
     vectors = torch.eye(8)[:, :8].requires_grad_()
@@ -123,7 +123,7 @@ def test_contrast_refuses_labels_of_another_shape():
 
 @pytest.mark.parametrize("items", [2, 3, 40])
 @pytest.mark.parametrize("width", [1, 6])
-def test_correlation_is_eq_20(items, width):
+def test_correlation_equals_eq_20(items, width):
     torch.manual_seed(1)
     first = 3 + torch.randn(items, width)
     second = -1 + torch.randn(items, width) + first
@@ -134,7 +134,7 @@ def test_correlation_is_eq_20(items, width):
     assert float(moved) == pytest.approx(expected, rel=1e-2, abs=1e-2)
 
 
-def test_correlation_is_lowest_where_features_agree():
+def test_correlation_is_lowest_for_equal_features():
     """Of white features: -D/2 for the same ones, D/2 for strangers (Wang et al. 2019)."""
     torch.manual_seed(2)
     raw = torch.randn(4000, 3, dtype=torch.float64)
@@ -157,7 +157,7 @@ def test_correlation_refuses_features_of_another_shape():
 
 
 @pytest.mark.parametrize("items", [2, 30])
-def test_gradient_of_the_correlation_is_autograds(items):
+def test_correlation_gradient_equals_autograd(items):
     torch.manual_seed(4)
     sides = [torch.randn(items, 5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     one, other = (side - side.mean(0) for side in sides)

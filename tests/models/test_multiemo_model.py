@@ -63,7 +63,7 @@ def expected_losses(model, batch, settings, *, class_counts=None):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("ablations", [(), ("-MultiAttn",)])
-def test_whole_model_and_total_loss(make_model, batch, reduction, ablations):
+def test_complete_model_and_total_loss(make_model, batch, reduction, ablations):
     """Eqs. 13-22 in a training step without dropout."""
     model = make_model(
         "multiemo", layers=2, dropout=0.0, reduction=reduction, ablations=ablations,
@@ -90,7 +90,7 @@ def test_whole_model_and_total_loss(make_model, batch, reduction, ablations):
 
 
 @pytest.mark.parametrize("scale", [None, "raw", "mean"])
-def test_classes_counted_over_the_training_split(make_model, batch, tmp_path, scale):
+def test_classes_are_counted_over_the_training_split(make_model, batch, tmp_path, scale):
     """As in the released code their weights sum to 1, unless another scale is chosen."""
     counts = [30, 10, 2, 5]
     model = make_model(
@@ -111,14 +111,14 @@ def test_classes_counted_over_the_training_split(make_model, batch, tmp_path, sc
     assert load_model(tmp_path / "model").class_counts.tolist() == counts
 
 
-def test_losses_over_batches_are_trainings_alone(make_model, batch):
+def test_batch_losses_are_for_training_only(make_model, batch):
     """So that an evaluation does not depend on which conversations share a batch."""
     output = make_model("multiemo", layers=1).eval()(batch)
     assert float(output.losses["contrast"]) == float(output.losses["correlation"]) == 0
     torch.testing.assert_close(output.loss, 0.3 * output.losses["emotion"])
 
 
-def test_settings_are_the_papers():
+def test_default_settings_equal_the_paper():
     """Sec. 4.3."""
     config = MultiEmoConfig()
     assert (config.layers, config.width, config.attention_heads) == (6, 256, 4)
@@ -138,7 +138,7 @@ def test_settings_are_the_papers():
         ({"ablations": ("-XYZ",)}, "-VisExtNet"),
     ],
 )
-def test_settings_that_cannot_be_meant(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         MultiEmoConfig(**settings)
 
@@ -173,7 +173,7 @@ def test_two_stage_text(make_model, make_batch):
 
 
 @pytest.mark.parametrize("name", ["df-erc", "multiemo"])
-def test_stored_text_vectors_can_be_dropped_out(make_model, batch, name):
+def test_stored_text_vectors_get_dropout(make_model, batch, name):
     """In training alone, and the text alone."""
     model = make_model(name, text_dropout=0.5)
     vectors, _ = model.inputs(batch)
@@ -208,7 +208,7 @@ def test_without_contrast_the_other_terms_keep_their_weights(make_model, batch):
     torch.testing.assert_close(less.loss, whole.loss - 0.4 * whole.losses["contrast"])
 
 
-def test_without_attention_there_is_none(make_model, batch):
+def test_attention_can_be_disabled(make_model, batch):
     model = make_model("multiemo", ablations=("-MultiAttn",)).eval()
     assert parameters(model, "fusion") == set()
     inside = model.compute_intermediates(batch)
@@ -217,7 +217,7 @@ def test_without_attention_there_is_none(make_model, batch):
 
 
 @pytest.mark.parametrize("width", [1000, 512])
-def test_visextnets_own_vectors_are_no_ablation(make_model, width):
+def test_vectors_of_visextnet_are_not_an_ablation(make_model, width):
     widths = {"text": 12, "audio": 7, "video": width}
     if width == 512:
         assert make_model("multiemo", ablations=("-VisExtNet",), widths=widths).fusion is not None
@@ -229,7 +229,7 @@ def test_visextnets_own_vectors_are_no_ablation(make_model, width):
 
 @pytest.mark.parametrize("text_context", [True, False])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_who_goes_through_dialogue_rnn(make_model, batch, text_context, bidirectional):
+def test_modalities_through_dialogue_rnn(make_model, batch, text_context, bidirectional):
     settings = {"text_context": text_context, "bidirectional": bidirectional, "layers": 1}
     model = make_model("multiemo", **settings).eval()
     names = [*(["text"] if text_context else []), "audio", "video"]
@@ -249,7 +249,7 @@ def test_who_goes_through_dialogue_rnn(make_model, batch, text_context, bidirect
         assert (first[m][later] != second[m][later]).any() == (m in names), m
 
 
-def test_wide_voices_take_two_layers(make_model):
+def test_wide_audio_vectors_use_two_layers(make_model):
     widths = {"text": 12, "audio": 40, "video": 40}
     projection = make_model("multiemo", widths=widths, audio_width=20).context.projection
     assert [layer.out_features for layer in projection["audio"]] == [20, 16]
@@ -272,7 +272,7 @@ def test_compute_intermediates_shows_what_the_model_computes(make_model, batch):
                 torch.testing.assert_close(received, anybody[:, None].expand_as(received).float())
 
 
-def test_explanation_tells_whom_an_utterance_attends_to(make_model, batch):
+def test_explanation_shows_attended_utterances(make_model, batch):
     """Mean over layers and all pairs of modalities, of which the asking one is there."""
     model = make_model("multiemo", layers=2).eval()
     explanation = model(batch).explanation
@@ -291,7 +291,7 @@ def test_explanation_tells_whom_an_utterance_attends_to(make_model, batch):
 
 
 @pytest.mark.parametrize("settings", [{"ablations": ("-MultiAttn",)}, {"modalities": ("text",)}])
-def test_without_attention_between_modalities_none_is_told(make_model, batch, settings):
+def test_no_cross_modal_attention_is_reported_if_disabled(make_model, batch, settings):
     explanation = make_model("multiemo", **settings).eval()(batch).explanation
     assert explanation.attention is None
     assert explanation.context_weight is None
@@ -299,7 +299,7 @@ def test_without_attention_between_modalities_none_is_told(make_model, batch, se
 
 @pytest.mark.parametrize("missing", ["text", "audio", "video"])
 @pytest.mark.parametrize("training", [True, False])
-def test_a_modality_absent_in_a_whole_conversation(make_model, batch, missing, training):
+def test_modality_absent_in_a_complete_conversation(make_model, batch, missing, training):
     """No face in a whole conversation, say: what stands there is never read."""
     present = {m: existing.clone() for m, existing in batch.present.items()}
     present[missing][0] = False
@@ -328,7 +328,7 @@ def test_small_batches_and_any_speakers(make_model, make_batch, sizes, speakers)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_all_labels_unknown_leaves_the_correlation(make_model, batch):
+def test_only_the_correlation_loss_remains_without_labels(make_model, batch):
     unknown = replace(batch, labels=torch.full_like(batch.labels, -100))
     losses = make_model("multiemo", layers=1).train()(unknown).losses
     assert float(losses["emotion"].detach()) == float(losses["contrast"].detach()) == 0

@@ -18,7 +18,7 @@ def model(make_model):
     return model
 
 
-def test_without_words_their_log_probabilities_are_added(model, make_batch):
+def test_log_probabilities_are_added_without_text(model, make_batch):
     """The slow form: utterance by utterance, from the classifiers alone."""
     batch = make_batch((4, 6, 3), absent=0.4, seed=5)
     vectors, present = model.inputs(batch)
@@ -37,7 +37,7 @@ def test_without_words_their_log_probabilities_are_added(model, make_batch):
     assert checked >= 2
 
 
-def test_what_is_fused_is_what_they_show(make_model, make_batch):
+def test_fusion_uses_the_reported_states(make_model, make_batch):
     """Vectors that show the same are fused to the same."""
     model = make_model("df-erc", recognisers=True).eval()
     for classifier in model.recognisers.classifiers.values():
@@ -47,7 +47,7 @@ def test_what_is_fused_is_what_they_show(make_model, make_batch):
     torch.testing.assert_close(model(batch).logits, model(batch.with_features(others)).logits)
 
 
-def test_each_learns_what_its_modality_shows(make_batch):
+def test_each_recogniser_learns_from_its_modality(make_batch):
     """The slow form of the loss: an item weighs the inverse of its class's frequency."""
     batch = make_batch((4, 3), absent=0.3, unknown=0.2, seed=1)
     own = {"audio": torch.where(torch.rand(batch.labels.shape) < 0.5, 1, -100)}
@@ -80,7 +80,7 @@ def test_every_set_of_modalities_is_predicted(model, make_batch):
         assert torch.isfinite(probabilities[batch.mask]).all()
 
 
-def test_context_alone_is_left_to_the_fusion():
+def test_only_the_fusion_uses_context():
     fused = torch.randn(1, 2, 3)
     present = {"text": torch.zeros(1, 2).bool(), "audio": torch.tensor([[False, True]])}
     result = replace_without_words(fused, {"audio": torch.randn(1, 2, 3)}, present)
@@ -88,7 +88,7 @@ def test_context_alone_is_left_to_the_fusion():
     assert not torch.equal(result[0, 1], fused[0, 1])
 
 
-def test_the_classes_are_weighed_when_a_model_is_fitted(make_model):
+def test_class_weights_are_used_in_fitting(make_model):
     model = make_model("df-erc", recognisers=True)
     counts = torch.tensor([90.0, *[1.0] * (len(model.labels) - 1)])
     widths = model.inputs.widths

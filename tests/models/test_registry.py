@@ -73,20 +73,20 @@ def install(tmp_path, monkeypatch):
     return install
 
 
-def test_a_models_class_is_the_one_of_its_name():
+def test_model_class_matches_its_name():
     for name, model in _MODELS.items():
         assert model_class(name) is model
         assert model.name == name
         assert model.config_class.model_fields["name"].default == name
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones(install):
+def test_unknown_name_error_lists_the_known_ones(install):
     install(mean="mean_package:Mean")
     with pytest.raises(UsageError, match=r"'men'; available: df-erc, .*, mean\.$"):
         model_class("men")
 
 
-def test_a_plugins_model_is_found_by_name_and_in_recipes(install):
+def test_plugin_model_is_found_by_name_and_in_recipes(install):
     install(mean="mean_package:Mean")
     assert model_class("mean").__name__ == "Mean"
     assert _model_names()[-1] == "mean"
@@ -100,7 +100,7 @@ def test_a_plugins_model_is_found_by_name_and_in_recipes(install):
         )
 
 
-def test_a_plugins_model_is_saved_and_loaded(install, make_model, make_batch, tmp_path):
+def test_plugin_model_is_saved_and_loaded(install, make_model, make_batch, tmp_path):
     install(mean="mean_package:Mean")
     model, batch = make_model("mean").eval(), make_batch([3, 2])
     model.save_pretrained(str(tmp_path / "model"))
@@ -109,7 +109,7 @@ def test_a_plugins_model_is_saved_and_loaded(install, make_model, make_batch, tm
     assert torch.equal(loaded(batch).logits, model(batch).logits)
 
 
-def test_a_saved_model_whose_package_is_missing_is_refused(install, make_model, tmp_path):
+def test_saved_model_with_missing_package_is_refused(install, make_model, tmp_path):
     make_model("concatenation").save_pretrained(tmp_path / "model")
     path = tmp_path / "model" / "config.json"
     path.write_text(path.read_text().replace('"concatenation"', '"mean"'))
@@ -130,7 +130,7 @@ def test_a_saved_model_whose_package_is_missing_is_refused(install, make_model, 
         ("gone", "no_such_package_here:Gone", "cannot be loaded"),
     ],
 )
-def test_a_plugin_without_a_model_is_refused_in_one_sentence(install, name, value, problem):
+def test_plugin_without_a_model_is_refused_in_one_sentence(install, name, value, problem):
     install(**{name: value})
     with pytest.raises(MmercError, match=problem) as caught:
         model_class(name)
@@ -142,13 +142,13 @@ def test_a_plugin_without_a_model_is_refused_in_one_sentence(install, name, valu
     assert list_models()["df-erc"].package == "mmerc"
 
 
-def test_a_plugin_may_not_take_the_name_of_a_model_of_mmerc(install):
+def test_plugin_cannot_reuse_a_built_in_model_name(install):
     install(**{"df-erc": "mean_package:Mean"})
     with pytest.raises(MmercError, match=r"mean-package adds a model called 'df-erc', a name that"):
         list_models()
 
 
-def test_list_says_what_each_model_is_and_where_it_comes_from(install):
+def test_list_shows_summary_and_package_of_each_model(install):
     install(mean="mean_package:Mean")
     models = list_models()
     assert list(models) == [*_MODELS, "mean"]

@@ -79,7 +79,7 @@ def change_config(folder, change):
         (no_labels, "not the configuration of a model"),
     ],
 )
-def test_broken_model_is_told_in_one_sentence(saved, damage, message):
+def test_broken_model_gives_a_one_sentence_error(saved, damage, message):
     damage(saved)
     with pytest.raises(InputError, match=message) as caught:
         load_model(saved)
@@ -116,7 +116,7 @@ def test_unknown_names(tmp_path):
         load_model(tmp_path / "nothing-here")
 
 
-def test_run_folder_means_its_best_seed_on_validation(make_model, tmp_path):
+def test_run_folder_stands_for_its_best_seed_on_validation(make_model, tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(InputError, match="without a finished seed"):
         load_model(tmp_path)
@@ -154,7 +154,7 @@ def compact(make_model, make_batch, tmp_path, request):
     return model, tmp_path / "compact"
 
 
-def test_a_compact_model_is_small_and_the_same(compact):
+def test_compact_model_is_small_and_equal(compact):
     model, folder = compact
     loaded = load_model(folder)
     assert loaded.temperature == 1.25
@@ -176,7 +176,7 @@ def test_statistics_of_a_compact_model_are_not_rounded(make_model, make_examples
     assert run_model(loaded, make_examples([3])).probabilities.isfinite().all()
 
 
-def test_weights_that_were_exchanged_are_refused(compact):
+def test_replaced_weights_are_refused(compact):
     _, folder = compact
     weights = bytearray((folder / "model.safetensors").read_bytes())
     weights[-1] ^= 1
@@ -185,7 +185,7 @@ def test_weights_that_were_exchanged_are_refused(compact):
         load_model(folder)
 
 
-def test_temperature_softens_what_is_predicted(make_model, make_examples):
+def test_temperature_softens_predictions(make_model, make_examples):
     model, examples = make_model("concatenation"), make_examples([3, 2])
     sharp = run_model(model, examples).probabilities
     model.temperature = 4.0

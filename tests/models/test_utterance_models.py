@@ -36,7 +36,7 @@ def batch(groups):
     return batch_of(groups)
 
 
-def test_there_are_six():
+def test_there_are_six_utterance_models():
     assert set(NAMES) == {"dq-former", "sa", "mult", "mbt", "text-only", "audio-only"}
 
 
@@ -64,7 +64,7 @@ def test_padding_changes_nothing(model, groups):
                     torch.testing.assert_close(actual, weights[0, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_what_is_declared_absent_is_not_read(model, batch):
+def test_declared_absent_input_is_not_read(model, batch):
     nowhere = {m: torch.zeros_like(present) for m, present in batch.present.items()}
     for m in model.config.modalities:
         hidden = batch.with_present({**batch.present, m: nowhere[m]})
@@ -83,7 +83,7 @@ def test_what_is_declared_absent_is_not_read(model, batch):
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "audio-only"], indirect=True)
-def test_states_of_the_utterance_alone(name, make_sound_model, groups):
+def test_states_cover_the_utterance_only(name, make_sound_model, groups):
     model = make_sound_model(name, history_states=False).eval()
     stream = model.streams(batch_of(groups, tokens_to=50))["text"]
     items = [item for group in groups for item in group]
@@ -98,7 +98,7 @@ def test_states_of_the_utterance_alone(name, make_sound_model, groups):
 
 @torch.no_grad()
 @pytest.mark.parametrize("history_states", [True, False])
-def test_history_counts_whether_its_states_are_shown_or_not(history_states, make_sound_model):
+def test_history_has_effect_even_if_its_states_are_hidden(history_states, make_sound_model):
     model = make_sound_model("text-only", history_states=history_states).eval()
     (group,) = utterances((3,), tokenizer=model.tokenizer, seed=1)
     said, end = group[2], model.tokenizer.base.last_id
@@ -116,7 +116,7 @@ def test_without_any_modality(model, batch):
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_gradient_reaches_every_parameter(model, batch):
+def test_gradient_reaches_every_parameter(model, batch):
     model.train()(batch).loss.backward()
     without = [
         name
@@ -128,7 +128,7 @@ def test_a_gradient_reaches_every_parameter(model, batch):
     assert without == []
 
 
-def test_half_precision_changes_little(model, batch):
+def test_half_precision_is_close(model, batch):
     model.eval()  # without its dropout
     losses, gradients = [], []
     for half in (False, True):
@@ -183,7 +183,7 @@ def test_effects_of_leaving_out(make_sound_model, batch):
 
 
 @torch.inference_mode()
-def test_sound_and_tokens_go_with_their_utterance(model, groups, batch):
+def test_audio_and_tokens_stay_with_their_utterance(model, groups, batch):
     """Conversations of several utterances: each is read again by itself."""
     model.eval()
     whole = probabilities(model, batch)
@@ -199,7 +199,7 @@ def test_sound_and_tokens_go_with_their_utterance(model, groups, batch):
             torch.testing.assert_close(actual[row, i], lost, atol=1e-5, rtol=1e-3)
 
 
-def test_encoders_learn_at_their_own_rate(make_sound_model):
+def test_encoders_have_their_own_learning_rate(make_sound_model):
     model = make_sound_model("dq-former")
     settings = TrainingConfig(learning_rate=1e-3, encoder_learning_rate=1e-5, layer_decay=0.5)
     rates = {

@@ -17,7 +17,7 @@ def inputs(length):
 
 @pytest.mark.parametrize("length", [5, _LONGEST_SHORT, _LONGEST_SHORT + 1])
 @pytest.mark.parametrize("masked", [True, False])
-def test_equals_the_reference_in_output_and_gradient(length, masked):
+def test_output_and_gradient_equal_the_reference(length, masked):
     query, key, value, mask = inputs(length)
     mask = mask if masked else None
     module = SimpleNamespace(training=True, is_causal=False)
@@ -42,7 +42,7 @@ def test_padding_is_never_read():
     assert torch.allclose(output[1], again[1], atol=1e-5)
 
 
-def test_dropout_is_applied_where_it_is_asked_for():
+def test_dropout_is_applied_only_on_request():
     query, key, value, _ = inputs(6)
     module = SimpleNamespace(training=True, is_causal=False)
     plain, _ = attention(module, query, key, value, None)
@@ -51,7 +51,7 @@ def test_dropout_is_applied_where_it_is_asked_for():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_hidden_positions_are_those_of_a_filled_matrix_to_the_bit(dtype):
+def test_masked_positions_equal_a_filled_matrix_bit_for_bit(dtype):
     torch.manual_seed(0)
     query, key = (torch.randn(2, 3, 20, 8).to(dtype) for _ in range(2))
     block = torch.randint(0, 4, (2, 1, 20, 1)).sort(2).values

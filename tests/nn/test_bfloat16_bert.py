@@ -25,7 +25,7 @@ def mask_of(kind, rows, length):
 
 @pytest.mark.parametrize("length", [32, 64, 96])
 @pytest.mark.parametrize("kind", ["all", "padded", "utterances"])
-def test_states_are_as_close_to_float32_as_those_of_autocast(bert, kind, length):
+def test_states_are_as_accurate_as_autocast(bert, kind, length):
     torch.manual_seed(length)
     ids, mask = torch.randint(1000, 20000, (3, length)), mask_of(kind, 3, length)
     positions = torch.arange(length) % 13 if kind == "utterances" else None

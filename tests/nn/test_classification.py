@@ -22,7 +22,7 @@ def case(seed=0, unknown=True):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.15])
-def test_equals_torch(reduction, smoothing):
+def test_loss_equals_torch(reduction, smoothing):
     logits, labels = case()
     expected = functional.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), reduction=reduction, label_smoothing=smoothing
@@ -48,7 +48,7 @@ def test_focal_loss_with_weights(reduction):
     assert float(actual) == pytest.approx(expected, rel=1e-4)
 
 
-def test_focus_on_a_certain_answer_has_a_finite_gradient():
+def test_focal_gradient_is_finite_for_certain_predictions():
     logits = torch.tensor([[200.0, 0.0, 0.0]], requires_grad=True)
     classification_loss(logits, torch.tensor([0]), focus=0.5).backward()
     assert torch.isfinite(logits.grad).all()
@@ -63,7 +63,7 @@ def test_unknown_labels_have_no_gradient():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_all_unknown_is_zero(reduction):
+def test_loss_is_zero_if_all_labels_are_unknown(reduction):
     logits, labels = case(3)
     logits.requires_grad_()
     loss = classification_loss(logits, torch.full_like(labels, -100), reduction=reduction, focus=1)
@@ -84,5 +84,5 @@ def test_class_balanced_weights(counts, beta):
     assert actual.tolist() == pytest.approx([weight / mean for weight in raw], rel=1e-4)
 
 
-def test_class_balanced_weights_without_any_label_are_finite():
+def test_class_balanced_weights_are_finite_without_labels():
     assert torch.isfinite(class_balanced_weights(torch.zeros(3), beta=0.9)).all()

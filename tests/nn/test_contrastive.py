@@ -65,7 +65,9 @@ def random_case(sets, items, width, seed, density=0.4):
     seed=st.integers(0, 1000),
     with_candidates=st.booleans(),
 )
-def test_equals_the_equation(reduction, sets, items, width, temperature, seed, with_candidates):
+def test_loss_equals_the_equation(
+    reduction, sets, items, width, temperature, seed, with_candidates
+):
     vectors, positives, taking_part = random_case(sets, items, width, seed)
     expected = oracle(
         vectors, positives, temperature, reduction, taking_part if with_candidates else None
@@ -93,7 +95,7 @@ def test_gradient_equals_the_equations(reduction):
     torch.testing.assert_close(given_vectors.grad.double(), requested.grad, atol=1e-5, rtol=1e-4)
 
 
-def test_one_set_needs_no_leading_dimension():
+def test_single_set_needs_no_leading_dimension():
     vectors, positives, _ = random_case(1, 5, 3, seed=1)
     alone = contrastive_loss(vectors[0], positives[0], temperature=0.5)
     assert float(alone) == pytest.approx(float(oracle(vectors, positives, 0.5, "mean")), rel=1e-5)
@@ -125,7 +127,7 @@ def test_item_without_positive_contributes_nothing(reduction):
     assert float(actual) == pytest.approx(expected, rel=1e-6)
 
 
-def test_no_positive_at_all_is_zero_with_a_zero_gradient():
+def test_loss_and_gradient_are_zero_without_positives():
     vectors = torch.randn(4, 3, requires_grad=True)
     loss = contrastive_loss(vectors, torch.zeros(4, 4, dtype=torch.bool), temperature=0.5)
     loss.backward()
@@ -133,7 +135,7 @@ def test_no_positive_at_all_is_zero_with_a_zero_gradient():
     assert (vectors.grad == 0).all()
 
 
-def test_who_takes_no_part_is_neither_pulled_nor_pushed():
+def test_excluded_items_get_no_gradient():
     vectors, positives, part = random_case(1, 6, 3, seed=5)
     part[0] = torch.tensor([True, True, False, True, False, True])
     positives |= ~torch.eye(6, dtype=torch.bool)
@@ -153,7 +155,7 @@ def test_zero_vectors_are_finite():
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (4, 3), (1, 4, 4), (4,)])
-def test_wrong_shape_of_positives(shape):
+def test_positives_of_wrong_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"expected shape \(4, 4\), got"):
         contrastive_loss(torch.randn(4, 2), torch.zeros(shape, dtype=torch.bool), temperature=1.0)
 

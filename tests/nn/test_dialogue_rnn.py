@@ -84,7 +84,7 @@ def case(*, modalities=3, bidirectional=True, speakers=3, seed=0, absent=0.25):
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("speakers", [1, 3, 30])
-def test_states_and_gradients_are_those_of_the_equations(bidirectional, speakers):
+def test_states_and_gradients_match_the_equations(bidirectional, speakers):
     module, vectors, present, who = case(bidirectional=bidirectional, speakers=speakers)
     vectors.requires_grad_()
     states = module(vectors, present, who)
@@ -107,7 +107,7 @@ def test_states_and_gradients_are_those_of_the_equations(bidirectional, speakers
         torch.testing.assert_close(one, other)
 
 
-def test_an_absent_utterance_passes_every_state_through():
+def test_absent_utterance_leaves_every_state_unchanged():
     """Its own output is its neighbour's, also in padding; the others' are as without it."""
     module, vectors, present, who = case(modalities=1, bidirectional=False, absent=0.4)
     states = module(vectors, present, who)[0]
@@ -124,7 +124,7 @@ def test_an_absent_utterance_passes_every_state_through():
     torch.testing.assert_close(alone[0, 0], states[b, kept])
 
 
-def test_what_stands_at_an_absent_utterance_is_never_read():
+def test_values_at_absent_utterances_are_never_read():
     module, vectors, present, who = case()
     filled = vectors.masked_fill(~present[..., None], torch.nan).requires_grad_()
     states = module(filled, present, who)
@@ -134,7 +134,7 @@ def test_what_stands_at_an_absent_utterance_is_never_read():
     assert (filled.grad[~present] == 0).all()
 
 
-def test_nobody_present_is_zeros():
+def test_output_is_zero_if_nothing_is_present():
     module, vectors, present, who = case()
     states = module(vectors, torch.zeros_like(present), who)
     states.sum().backward()
@@ -142,7 +142,7 @@ def test_nobody_present_is_zeros():
     assert all((p.grad == 0).all() for p in module.parameters())
 
 
-def test_names_of_speakers_mean_nothing():
+def test_speaker_numbering_does_not_matter():
     module, vectors, present, who = case()
     renamed = torch.tensor([-7, 1000, 12])[who]
     assert torch.equal(module(vectors, present, renamed), module(vectors, present, who))
@@ -151,7 +151,7 @@ def test_names_of_speakers_mean_nothing():
     assert not torch.equal(module(vectors, present, other), module(vectors, present, who))
 
 
-def test_half_precision_around_it_changes_nothing():
+def test_autocast_changes_nothing():
     module, vectors, present, who = case()
     module, vectors = module.float(), vectors.float().requires_grad_()
     expected = module(vectors, present, who)
@@ -160,7 +160,7 @@ def test_half_precision_around_it_changes_nothing():
     assert torch.equal(actual, expected)
 
 
-def test_gradient_by_small_differences():
+def test_gradient_matches_finite_differences():
     module, vectors, present, who = case(modalities=1)
     vectors.requires_grad_()
     assert torch.autograd.gradcheck(

@@ -7,7 +7,7 @@ from mmerc.nn.dropout import FastDropout, use_fast_dropout
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.5, 0.9])
 @pytest.mark.parametrize("shape", [(1,), (3, 5), (257, 129)])
-def test_keeps_the_expectation_and_scales_what_it_keeps(rate, shape):
+def test_keeps_the_expectation_and_scales_kept_values(rate, shape):
     torch.manual_seed(0)
     dropped = torch.stack([FastDropout(rate)(torch.ones(shape)) for _ in range(40)])
     kept = dropped[dropped != 0]
@@ -21,7 +21,7 @@ def test_keeps_the_expectation_and_scales_what_it_keeps(rate, shape):
             assert both == pytest.approx(rate**2, abs=0.01)
 
 
-def test_gradient_follows_the_mask_and_seeds_decide():
+def test_gradient_uses_the_mask_and_seeds_reproduce_it():
     layer, x = FastDropout(0.3), torch.ones(64, 8, requires_grad=True)
     torch.manual_seed(3)
     first = layer(x)
@@ -37,7 +37,7 @@ def test_evaluation_and_rate_zero_change_nothing():
     assert torch.equal(FastDropout(0.0)(x), x)
 
 
-def test_takes_the_place_of_every_dropout():
+def test_replaces_every_dropout_layer():
     module = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(0.4)), nn.Dropout(0.1))
     use_fast_dropout(module)
     actual = [m.p for m in module.modules() if isinstance(m, nn.Dropout)]

@@ -157,7 +157,7 @@ def rows_by_hand(encoder, texts):
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("family", [*SETTINGS, *OTHERS])
-def test_a_packed_and_padded_batch_equals_its_utterances_one_by_one(folders, family, scope):
+def test_packed_and_padded_batch_equals_single_utterances(folders, family, scope):
     """By hand: the plain transformers model, one row without padding, mean of the tokens."""
     encoder = load(folders(family), scope=scope).eval()
     plain = AutoModel.from_pretrained(folders(family), attn_implementation="eager").eval()
@@ -172,7 +172,7 @@ def test_a_packed_and_padded_batch_equals_its_utterances_one_by_one(folders, fam
 
 
 @pytest.mark.parametrize("family", SETTINGS)
-def test_a_neighbour_says_nothing_where_utterances_are_read_by_themselves(folders, family):
+def test_isolated_utterances_do_not_depend_on_neighbours(folders, family):
     encoder = load(folders(family), scope="utterance").eval()
     with torch.no_grad():
         first = encode(encoder, [["saw blue", "they went red"]])[0, 0]
@@ -222,7 +222,7 @@ def test_states_of_every_layer_do_not_depend_on_padding(folders, family):
 
 
 @pytest.mark.parametrize("family", SETTINGS)
-def test_as_many_tokens_as_the_model_has_positions(folders, family):
+def test_sequence_as_long_as_the_model_allows(folders, family):
     encoder = load(folders(family)).eval()
     assert encoder.tokenizer.max_length == 66 - 2 * _FAMILIES[family].counts_from_padding
     with torch.no_grad():
@@ -231,7 +231,7 @@ def test_as_many_tokens_as_the_model_has_positions(folders, family):
 
 
 @pytest.mark.parametrize("family", SETTINGS)
-def test_attention_dropout_is_off_unless_asked_for(folders, family):
+def test_attention_dropout_is_off_by_default(folders, family):
     for rate in (0.0, 0.25):
         settings = load(folders(family), attention_dropout=rate).backbone.config
         rates = [
@@ -264,7 +264,7 @@ def test_lora_reaches_every_layer_and_can_be_merged(folders, family):
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_a_family_that_reads_padding_is_refused(folders, scope):
+def test_encoder_family_that_reads_padding_is_refused(folders, scope):
     """FNet mixes all tokens of a row by a Fourier transform, padding among them."""
     with pytest.raises(InputError, match="'fnet', which lets padding change its output") as caught:
         load(folders("fnet"), scope=scope)
@@ -272,7 +272,9 @@ def test_a_family_that_reads_padding_is_refused(folders, scope):
     assert "\n" not in str(caught.value)
 
 
-def test_a_saved_model_with_such_an_encoder_is_refused(folders, make_model, tmp_path, monkeypatch):
+def test_saved_model_whose_encoder_reads_padding_is_refused(
+    folders, make_model, tmp_path, monkeypatch
+):
     """As earlier versions saved it."""
     monkeypatch.setattr(text_encoder, "check_encoder", lambda *_: None)
     encoder = TextEncoderConfig(name=str(folders("fnet")))
@@ -282,7 +284,7 @@ def test_a_saved_model_with_such_an_encoder_is_refused(folders, make_model, tmp_
         load_model(tmp_path / "model")
 
 
-def test_a_family_with_fewer_positions_than_it_says_is_refused_with_a_way_out(folders):
+def test_family_with_fewer_positions_than_declared_is_refused_with_advice(folders):
     """Longformer counts from the padding token; at 64 tokens it can be used."""
     with pytest.raises(InputError, match=r"fails on a row of 66 tokens .*; lower .*max_length, or"):
         load(folders("longformer"))
@@ -293,7 +295,7 @@ def test_a_family_with_fewer_positions_than_it_says_is_refused_with_a_way_out(fo
     torch.testing.assert_close(together[0, 0], alone[0, 0], atol=1e-5, rtol=1e-4)
 
 
-def test_the_check_leaves_training_mode_and_random_numbers_alone(folders):
+def test_check_preserves_training_mode_and_random_state(folders):
     encoder = load(folders("albert"))
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -304,7 +306,7 @@ def test_the_check_leaves_training_mode_and_random_numbers_alone(folders):
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_shared_tokenizer_does_not_change_with_its_first_requests(folders, tmp_path, side):
+def test_shared_tokenizer_is_not_changed_by_requests(folders, tmp_path, side):
     """Threads that set limits of the same tokenizer would collide ("Already borrowed")."""
     shutil.copytree(folders("roberta"), tmp_path / "roberta")
     settings = tmp_path / "roberta" / "tokenizer_config.json"
@@ -331,7 +333,7 @@ def test_a_shared_tokenizer_does_not_change_with_its_first_requests(folders, tmp
         assert ids == [every[:limit] if side == "right" else every[-limit:]] * 500
 
 
-def test_a_tokenizer_without_the_tokens_around_a_text_is_refused(folders, tmp_path):
+def test_tokenizer_without_start_and_end_tokens_is_refused(folders, tmp_path):
     shutil.copytree(folders("bert"), tmp_path / "bert")
     vocabulary = {"<unk>": 0, "<pad>": 1, **{word: i for i, word in enumerate(WORDS, start=2)}}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))

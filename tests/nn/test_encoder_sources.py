@@ -10,18 +10,18 @@ from mmerc.nn import encoder_sources
 from mmerc.nn.encoder_sources import _TEXT_ENCODERS, resolve_encoder
 
 
-def test_folder_is_taken_as_it_is(tiny_encoder):
+def test_existing_folder_is_used_unchanged(tiny_encoder):
     assert resolve_encoder(str(tiny_encoder)) == tiny_encoder
 
 
-def test_embedded_encoder_is_whole():
+def test_embedded_encoder_is_complete():
     folder = resolve_encoder("minilm-l6")
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
         assert (folder / name).is_file()
 
 
 @pytest.mark.parametrize("name", ["nobody/no-such-encoder", "no such encoder!", "/no/folder/here"])
-def test_unknown_name_is_told_at_once(name):
+def test_unknown_name_is_refused_immediately(name):
     start = time.monotonic()
     with pytest.raises(MmercError) as caught:
         resolve_encoder(name)

@@ -59,7 +59,7 @@ def drawn(count, *, seed=0, loc=1.5, scale=2.0):
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("by", ["recording", "speaker"])
 @pytest.mark.parametrize("count", [1, 2, 15, 60])
-def test_equals_the_slow_form(count, by, causal):
+def test_equals_a_slow_reference(count, by, causal):
     scores, speakers = drawn(count, seed=count), [number % 3 for number in range(count)]
     for absent in range(3, count, 7):
         scores[absent] = None
@@ -68,7 +68,7 @@ def test_equals_the_slow_form(count, by, causal):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_conversations_of_a_batch_and_their_padding_do_not_touch_each_other():
+def test_conversations_and_padding_do_not_affect_each_other():
     one, other = drawn(9, seed=1), drawn(5, seed=2, loc=-3)
     values, present, speakers = batch(one, [0] * 9)
     padded = torch.full((1, 9, WIDTH), math.nan)
@@ -85,13 +85,13 @@ def test_conversations_of_a_batch_and_their_padding_do_not_touch_each_other():
     assert not both[1, 5:].any()
 
 
-def test_later_utterances_change_nothing_if_levelling_is_causal():
+def test_causal_levelling_ignores_later_utterances():
     scores, speakers = drawn(20), [number % 2 for number in range(20)]
     whole = level(scores, speakers, causal=True)
     np.testing.assert_allclose(whole[:8], level(scores[:8], speakers[:8], causal=True), atol=1e-6)
 
 
-def test_what_is_typical_of_a_person_is_levelled_out():
+def test_speaker_offsets_are_removed():
     typical = np.random.default_rng(0).normal(size=(2000, WIDTH))
     speakers = np.arange(2000) % 2
     levelled = level((typical + 2 * speakers[:, None]).tolist(), speakers.tolist())
@@ -99,38 +99,38 @@ def test_what_is_typical_of_a_person_is_levelled_out():
     np.testing.assert_allclose(levelled.std(0), 1, atol=0.1)
 
 
-def test_another_microphone_is_levelled_out():
+def test_microphone_offsets_are_removed():
     typical = np.random.default_rng(0).normal(size=(1000, WIDTH))
     levelled = level((typical * 3 + 7).tolist(), [0] * 1000, by="recording")
     np.testing.assert_allclose(levelled.mean(0), 0, atol=0.2)
     np.testing.assert_allclose(levelled.std(0), 1, atol=0.2)
 
 
-def test_one_utterance_of_the_usual_kind_stays_nearly_where_it_is():
+def test_single_typical_utterance_hardly_changes():
     levelled = level([[0.5] * WIDTH], [0], by="recording")
     np.testing.assert_allclose(levelled, 0.5 * 20 / 21, rtol=0.05)
 
 
-def test_a_dimension_that_never_changes_stays_finite_and_equal():
+def test_constant_dimension_stays_finite_and_equal():
     levelled = level([[2.0] * WIDTH] * 40, [0] * 40)
     assert np.isfinite(levelled).all()
     assert np.ptp(levelled, axis=0).max() < 1e-6  # some processors round rows differently
 
 
-def test_nothing_is_beyond_five_deviations():
+def test_values_are_clipped_at_five_deviations():
     scores = [[0.0] * WIDTH for _ in range(400)]
     scores[7] = [1e4] * WIDTH
     np.testing.assert_allclose(level(scores, [0] * 400)[7], 5.0)
 
 
-def test_reduced_precision_does_not_reach_the_statistics():
+def test_statistics_keep_full_precision():
     scores, speakers = drawn(30, loc=40), [0] * 30
     with torch.autocast("cpu", dtype=torch.bfloat16):
         reduced = level(scores, speakers)
     np.testing.assert_array_equal(reduced, level(scores, speakers))
 
 
-def test_a_modality_may_have_its_own_priors():
+def test_modalities_can_have_their_own_priors():
     scores, speakers = drawn(12), [number % 2 for number in range(12)]
     own = {"recording_prior": 50.0, "speaker_prior": 5.0}
     config = LevellingConfig(modalities={"audio": own})

@@ -13,7 +13,7 @@ def mask():
     return torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]
 
 
-def test_rows_are_the_real_utterances_in_order(mask):
+def test_packed_rows_are_the_real_utterances_in_order(mask):
     values = torch.randn(*mask.shape, 2)
     packing = Packing(mask, skip_padding=True)
     rows = [values[b, n] for b, length in enumerate(LENGTHS) for n in range(length)]
@@ -24,7 +24,7 @@ def test_rows_are_the_real_utterances_in_order(mask):
     assert torch.equal(packing.unpack(packing.pack(mask)), mask)
 
 
-def test_with_padding_nothing_changes(mask):
+def test_padding_changes_nothing(mask):
     values = torch.randn(*mask.shape, 2)
     packing = Packing(mask, skip_padding=False)
     assert len(packing.pack(values)) == mask.numel()
@@ -32,7 +32,7 @@ def test_with_padding_nothing_changes(mask):
 
 
 @pytest.mark.parametrize(("lengths", "rows"), [((20, 13, 4), 48), ((16, 16), 32), ((9, 9), 32)])
-def test_bfloat16_meets_few_numbers_of_rows(lengths, rows):
+def test_bfloat16_uses_few_row_counts(lengths, rows):
     mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
     values = torch.randn(*mask.shape, 2)
     with torch.autocast("cpu", torch.bfloat16):

@@ -43,7 +43,7 @@ def rows():
 
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize("merged", [False, True])
-def test_bert_and_lora_equal_transformers_and_peft_to_the_bit(rows, bfloat16, merged):
+def test_bert_and_lora_equal_transformers_and_peft_bit_for_bit(rows, bfloat16, merged):
     ids, mask, owners = rows
     plain, library = encoder(to_train=False, tuning="lora"), encoder(to_train=True, tuning="lora")
     assert isinstance(plain.backbone, AdaptedModel)
@@ -67,7 +67,7 @@ def test_bert_and_lora_equal_transformers_and_peft_to_the_bit(rows, bfloat16, me
     assert torch.equal(*vectors)
 
 
-def test_the_last_layers_in_training_are_those_of_the_whole_network(rows, monkeypatch):
+def test_training_only_the_last_layers_equals_the_full_network(rows, monkeypatch):
     """Lower layers read each row once, and are neither trained nor noisy."""
     close = partial(torch.allclose, atol=1e-5)  # attention with gradients is another kernel
     ids, mask, _ = rows
@@ -92,7 +92,7 @@ def test_the_last_layers_in_training_are_those_of_the_whole_network(rows, monkey
     assert trained == {4, 5}
 
 
-def test_a_bert_of_another_kind_is_left_to_transformers(tmp_path):
+def test_other_bert_variants_use_transformers(tmp_path):
     sizes = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 50}
     BertModel(BertConfig(num_hidden_layers=1, **sizes)).save_pretrained(tmp_path)
     settings = read_bert_settings(tmp_path, attention_dropout=0.0)
@@ -107,7 +107,7 @@ def test_a_bert_of_another_kind_is_left_to_transformers(tmp_path):
     assert Bert.load(tmp_path, other) is None
 
 
-def test_the_tokenizer_equals_that_of_transformers(tmp_path):
+def test_tokenizer_equals_transformers(tmp_path):
     folder = resolve_encoder("minilm-l6")
     plain, library = read_bert_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
     options = {"add_special_tokens": False, "split_special_tokens": True, "truncation": True}
@@ -125,7 +125,7 @@ def test_the_tokenizer_equals_that_of_transformers(tmp_path):
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_whispers_encoder_equals_that_of_transformers_to_the_bit(bfloat16):
+def test_whisper_encoder_equals_transformers_bit_for_bit(bfloat16):
     folder = resolve_speech_encoder(SpeechEncoderConfig().name)
     library = load_backbone(folder, _speech_settings(folder)).encoder
     plain = load_whisper(folder)
@@ -142,12 +142,12 @@ def test_whispers_encoder_equals_that_of_transformers_to_the_bit(bfloat16):
 
 
 @pytest.mark.parametrize("bands", [80, 128])
-def test_whispers_filters_equal_librosas(bands):
+def test_whisper_filters_equal_librosa(bands):
     expected = mel_filter_bank(201, bands, 0.0, 8000.0, 16_000, norm="slaney", mel_scale="slaney")
     assert torch.equal(whisper._mel_filters(bands), torch.from_numpy(expected.T).float())
 
 
-def test_kaldis_filters_and_window_equal_transformers():
+def test_kaldi_filters_and_window_equal_transformers():
     options = {"mel_scale": "kaldi", "triangularize_in_mel_space": True}
     expected = mel_filter_bank(257, 80, 20.0, 8000.0, 16_000, **options)
     assert torch.equal(filterbank._mel_bands(), torch.tensor(expected, dtype=torch.float32))

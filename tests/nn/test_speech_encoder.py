@@ -105,7 +105,7 @@ def test_padding_changes_nothing(encoder, further):
 
 
 @pytest.mark.parametrize(("kind", "size"), KINDS)
-def test_states_are_those_of_transformers(kind, size, folders):
+def test_states_equal_transformers(kind, size, folders):
     encoder = encoder_of(folders[kind, size])
     theirs = WAVEFORM_MODELS[kind][1].from_pretrained(folders[kind, size]).eval()
     samples, lengths = clips(5000)
@@ -132,7 +132,7 @@ def test_silence_is_finite(encoder):
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora", "frozen"])
-def test_tuning(tuning, kind, folders):
+def test_each_tuning_mode_trains_its_parameters(tuning, kind, folders):
     encoder = encoder_of(folders[kind], tuning=tuning).train()
     trained = {name for name, p in encoder.named_parameters() if p.requires_grad}
     if tuning == "frozen":
@@ -177,20 +177,20 @@ def test_save_and_rebuild(encoder, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_an_encoder_that_is_not_to_be_had():
+def test_unavailable_encoder_is_refused():
     with pytest.raises(MmercError, match=r"Speech encoder 'no/such' .* available .*: whisper-tiny"):
         resolve_speech_encoder("no/such")
     with pytest.raises(MmercError, match=r"Text encoder 'no/such' .* available .*: minilm-l6"):
         resolve_encoder("no/such")
 
 
-def test_an_encoder_of_another_kind(tiny_encoder):
+def test_wrong_kind_of_encoder_is_refused(tiny_encoder):
     with pytest.raises(InputError, match="a model of the kind 'bert', not a speech encoder; use"):
         encoder_of(tiny_encoder)
 
 
 @pytest.mark.parametrize("weights", [None, b"", b"\x00" * 40])
-def test_an_encoder_without_weights(tiny_speech_encoder, tmp_path, weights):
+def test_encoder_without_weights_is_refused(tiny_speech_encoder, tmp_path, weights):
     config = (tiny_speech_encoder / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
     if weights is not None:
@@ -234,14 +234,14 @@ class TestEmbeddedWhisper:
         assert np.abs(states.numpy() - exact).max() < 1e-3
         assert np.abs(expected).max() > 1
 
-    def test_positions_end_with_the_clip(self, speech):
+    def test_positions_beyond_the_clip_are_dropped(self, speech):
         encoder = SpeechEncoder.from_source(SpeechEncoderConfig()).eval()
         states, mask = encoder(torch.from_numpy(speech)[None], torch.tensor([len(speech)]))
         assert mask.shape == (1, 150)
         assert (encoder.depth, encoder.width) == (4, 384)
         assert states[-1].shape == (1, 150, 384)
 
-    def test_is_converted_once_and_again_where_it_was_damaged(self):
+    def test_is_converted_once_and_again_if_damaged(self):
         folder = whisper_folder()
         weights = folder / "model.safetensors"
         before = weights.read_bytes(), weights.stat().st_mtime_ns
@@ -252,7 +252,7 @@ class TestEmbeddedWhisper:
         assert weights.read_bytes() == before[0]
 
     @pytest.mark.parametrize("problem", ["no folder", "full"])
-    def test_a_cache_that_cannot_be_written(self, problem, tmp_path, monkeypatch, caplog):
+    def test_unwritable_cache(self, problem, tmp_path, monkeypatch, caplog):
         cache = Path("/dev/null/cache") if problem == "no folder" else tmp_path
         monkeypatch.setenv("MMERC_CACHE", str(cache))
         convert = whisper_weights._convert
@@ -271,7 +271,7 @@ class TestEmbeddedWhisper:
         assert "MMERC_CACHE" in remark
 
     @pytest.mark.parametrize("size", [0, 3, 40, 5000])
-    def test_a_model_that_is_cut_short(self, size, tmp_path):
+    def test_truncated_model_is_refused(self, size, tmp_path):
         from mmerc.packaged_weights import WHISPER
 
         with open(WHISPER.locate() / "model.bin", "rb") as file:

@@ -55,7 +55,7 @@ def test_mean_of_many_half_precision_states_is_exact():
     torch.testing.assert_close(actual[0], states[0].float())
 
 
-def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
+def test_batch_equals_conversations_averaged_by_hand(tiny_encoder):
     """[CLS] w11 .. w1l w21 .. [SEP] of one conversation, no padding, no windows."""
     encoder = encoder_of(tiny_encoder).eval()
     actual = read(encoder, SAID)
@@ -71,7 +71,7 @@ def test_batch_equals_each_conversation_alone_averaged_by_hand(tiny_encoder):
             torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_utterances_by_themselves_equal_each_alone(tiny_encoder):
+def test_isolated_utterances_equal_single_calls(tiny_encoder):
     """Mean over [CLS] words [SEP], whatever else stands in the row."""
     encoder = encoder_of(tiny_encoder, scope="utterance").eval()
     actual = read(encoder, SAID)
@@ -83,7 +83,7 @@ def test_utterances_by_themselves_equal_each_alone(tiny_encoder):
             torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
+def test_surroundings_mode_equals_first_token_of_single_calls(tiny_encoder):
     """[CLS] what precedes [SEP] utterance [SEP] what follows [SEP]: the state of [CLS]."""
     encoder = encoder_of(tiny_encoder, scope="surrounding").eval()
     actual = read(encoder, SAID)
@@ -98,7 +98,7 @@ def test_surroundings_equal_each_alone_by_its_first_token(tiny_encoder):
             torch.testing.assert_close(actual[row, i], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_places_begin_anew_with_every_utterance():
+def test_positions_restart_with_every_utterance():
     same, places = _block_mask(torch.tensor([[4, 4, 4, 0, 0, 9]]))
     assert places.tolist() == [[0, 1, 2, 0, 1, 0]]
     assert same[0, 0, 0].tolist() == [True, True, True, False, False, False]
@@ -106,12 +106,12 @@ def test_places_begin_anew_with_every_utterance():
 
 
 @pytest.mark.parametrize("scope", ["conversation", "utterance", "surrounding"])
-def test_a_text_without_words_alone_in_its_batch(tiny_encoder, scope):
+def test_batch_of_one_empty_text(tiny_encoder, scope):
     encoder = encoder_of(tiny_encoder, scope=scope).eval()
     assert (read(encoder, [["", ""]]) == 0).all()
 
 
-def test_empty_text_is_zeros_and_says_nothing_to_the_others(tiny_encoder):
+def test_empty_text_is_zeros_and_affects_no_other_text(tiny_encoder):
     encoder = encoder_of(tiny_encoder).eval()
     actual = read(encoder, [["yes no", "", "saw"]])[0]
     assert (actual[1] == 0).all()
@@ -136,13 +136,13 @@ def gradients(encoder):
     }
 
 
-def test_an_encoder_of_another_kind(tiny_speech_encoder):
+def test_wrong_kind_of_encoder_is_refused(tiny_speech_encoder):
     with pytest.raises(InputError, match="of the kind 'whisper', not a text encoder; use BERT, Ro"):
         TextEncoder.from_source(TextEncoderConfig(name=str(tiny_speech_encoder)))
 
 
 @pytest.mark.parametrize("weights", [None, b"", b"\x00" * 40])
-def test_an_encoder_without_weights(tiny_encoder, tmp_path, weights):
+def test_encoder_without_weights_is_refused(tiny_encoder, tmp_path, weights):
     for file in tiny_encoder.iterdir():
         if file.name != "model.safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -159,7 +159,7 @@ def test_full_tuning_trains_everything(tiny_encoder):
     assert not [name for name in actual if "pooler" in name]
 
 
-def test_lora_trains_the_adapters_alone(tiny_encoder):
+def test_lora_trains_only_the_adapters(tiny_encoder):
     encoder = encoder_of(tiny_encoder, tuning="lora", lora_rank=3)
     trainable = {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert trainable
@@ -208,7 +208,7 @@ def test_dropout(tiny_encoder, attention):
     assert others == {0.1}
 
 
-def test_dropout_after_the_encoder_works_in_training_alone(tiny_encoder):
+def test_dropout_after_the_encoder_is_for_training_only(tiny_encoder):
     encoder = encoder_of(tiny_encoder, dropout=0.5)
     torch.manual_seed(0)
     assert 0.3 < float((read(encoder.train(), SAID)[0] == 0).float().mean()) < 0.7
@@ -216,7 +216,7 @@ def test_dropout_after_the_encoder_works_in_training_alone(tiny_encoder):
 
 
 @pytest.mark.parametrize(("asked", "length"), [(16, 16), (64, 64), (512, 64)])
-def test_length_is_what_is_asked_for_and_what_the_model_can(tiny_encoder, asked, length):
+def test_length_is_limited_by_request_and_model(tiny_encoder, asked, length):
     assert encoder_of(tiny_encoder, max_length=asked).tokenizer.max_length == length
 
 

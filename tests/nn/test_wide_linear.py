@@ -8,7 +8,7 @@ from mmerc.nn.mlp import linear
 from mmerc.nn.wide_linear import WideLinear, weight_gradient
 
 
-def test_nothing_is_learnt_from_constants_and_everything_else_is_the_same():
+def test_constant_inputs_get_no_gradient_and_others_are_unchanged():
     torch.manual_seed(0)
     layer = WideLinear(7, 3, constant=4)
     stored, learnt = torch.randn(2, 5, 4), torch.randn(2, 5, 3)
@@ -27,7 +27,7 @@ def test_nothing_is_learnt_from_constants_and_everything_else_is_the_same():
 
 
 @pytest.mark.parametrize(("width_in", "width_out"), [(7, 3), (512, 5), (1300, 400), (2182, 500)])
-def test_gradients_in_groups_are_those_of_one_product(width_in, width_out):
+def test_grouped_gradients_equal_one_product(width_in, width_out):
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(77, width_in, generator=generator)
     into = torch.randn(77, width_out, generator=generator)
@@ -35,7 +35,7 @@ def test_gradients_in_groups_are_those_of_one_product(width_in, width_out):
     torch.testing.assert_close(weight_gradient(into, rows), into.mT @ rows)
 
 
-def test_a_layer_with_many_more_inputs_than_outputs_is_wide():
+def test_layer_with_many_more_inputs_than_outputs_is_wide():
     wide, usual = linear(1582, 300, constant=0), linear(500, 300, constant=0)
     assert type(wide) is WideLinear and type(usual) is nn.Linear
     inputs = torch.randn(3, 4, 1582, requires_grad=True)

@@ -40,7 +40,7 @@ def told(model, example):
 
 
 @pytest.mark.parametrize("name", [n for n in _MODELS if _MODELS[n].kind == "system"] + ["bc-lstm"])
-def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name):
+def test_effect_is_the_loss_from_leaving_a_modality_out(make_model, make_examples, name):
     model = make_model(name).eval()
     model.temperature = 1.5
     examples = make_examples(SIZES, absent=0.3, seed=3)
@@ -71,7 +71,7 @@ def test_effects_are_what_is_lost_by_leaving_out(make_model, make_examples, name
         start += len(example)
 
 
-def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
+def test_text_is_encoded_once_with_equal_results(make_model, make_examples):
     model = make_model("df-erc", tokens=True).eval()
     tokenizer = model.text_encoder.tokenizer
     examples = make_examples(SIZES, absent=0.2, tokenizer=tokenizer)
@@ -86,14 +86,14 @@ def test_text_is_read_once_and_the_answers_stay(make_model, make_examples):
     assert set(full.effects) == set(MODALITIES)
 
 
-def test_text_alone_leaves_nothing_to_leave_out(make_model, make_examples):
+def test_text_only_model_has_no_effects(make_model, make_examples):
     model = make_model("language-model", tokens=True)
     examples = make_examples(SIZES, tokenizer=model.text_encoder.tokenizer)
     assert run_model(model, examples, effects=True).effects == {}
 
 
 @torch.inference_mode()
-def test_an_utterance_by_itself_is_not_read_again_for_its_context(make_model, make_batch):
+def test_single_utterance_is_not_encoded_again_for_context(make_model, make_batch):
     model, batch = make_model("df-erc").eval(), make_batch((1, 1))
     whole, passes = probabilities(model, batch), []
     model.register_forward_hook(lambda *_: passes.append(1))

@@ -24,7 +24,7 @@ def folder(make_model, tmp_path_factory):
     return folder
 
 
-def test_a_transcript_file_and_a_model_folder_are_enough(folder, tmp_path):
+def test_predicts_from_transcript_file_and_model_folder(folder, tmp_path):
     (tmp_path / "talk.txt").write_text("Ada: We won!\nBen: I was so worried.\n")
     talk = mmerc.read_transcript(tmp_path / "talk.txt")
     predictions = mmerc.predict(mmerc.load_model(str(folder)), talk)
@@ -35,20 +35,20 @@ def test_a_transcript_file_and_a_model_folder_are_enough(folder, tmp_path):
     assert all(abs(sum(p.probabilities.values()) - 1) < 1e-4 for p in predictions)
 
 
-def test_a_source_stands_for_the_model_and_one_conversation_for_several(folder):
+def test_accepts_a_model_name_and_a_single_conversation(folder):
     model = mmerc.load_model(folder)
     expected = mmerc.predict(model, [TALK])
     assert mmerc.predict(folder, TALK) == expected
     assert mmerc.predict(str(folder), (TALK,), {}) == expected
 
 
-def test_labels_are_not_looked_at(folder):
+def test_labels_are_ignored(folder):
     first, *others = TALK.utterances
     labelled = replace(TALK, utterances=(replace(first, label="no such label"), *others))
     assert mmerc.predict(folder, labelled) == mmerc.predict(folder, TALK)
 
 
-def test_vectors_may_be_given(make_model, small_corpus):
+def test_precomputed_vectors_are_accepted(make_model, small_corpus):
     model = make_model("concatenation").eval()
     predictions = mmerc.predict(model, small_corpus.splits["test"], small_corpus.features)
     assert len(predictions) == sum(map(len, small_corpus.splits["test"]))
@@ -56,7 +56,7 @@ def test_vectors_may_be_given(make_model, small_corpus):
         mmerc.predict(model, small_corpus.splits["test"])
 
 
-def test_a_corpus_folder_is_encoded_and_saved_again(folder, tiny_encoder, small_corpus, tmp_path):
+def test_corpus_folder_is_encoded_and_saved_again(folder, tiny_encoder, small_corpus, tmp_path):
     small_corpus.save(tmp_path / "corpus")
     encoded = mmerc.encode_text(tmp_path / "corpus", tiny_encoder, scope="utterance")
     assert encoded.features["text"].spec.settings["scope"] == "utterance"

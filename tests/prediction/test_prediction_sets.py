@@ -62,7 +62,7 @@ def examples(make_examples):
     return examples
 
 
-def test_each_set_of_modalities_has_its_temperature(make_model, examples):
+def test_each_modality_set_has_its_temperature(make_model, examples):
     model = make_model("df-erc").eval()
     plain = run_model(model, examples)
     model.temperature, model.temperatures = 2.0, {"text": 4.0, "text+audio+video": 0.5}
@@ -77,7 +77,7 @@ def test_each_set_of_modalities_has_its_temperature(make_model, examples):
     assert {(True, True, True), (True, False, False), (False, False, False)} <= kinds
 
 
-def test_sets_equal_a_slow_form(model, examples):
+def test_sets_equal_a_slow_reference(model, examples):
     output = run_model(model, examples)
     for request in (SetRequest(level=0.6), SetRequest(level=0.6, class_conditional=True)):
         sets = build_sets(model, output, request)
@@ -120,7 +120,7 @@ def test_scores_are_saved_with_the_model(model, tmp_path):
     assert load_model(tmp_path / "model").set_scores is None
 
 
-def test_requests_that_cannot_be_met(make_model, model, small_corpus):
+def test_impossible_requests_are_refused(make_model, model, small_corpus):
     conversations = small_corpus.splits["test"]
     with pytest.raises(InputError, match=r"no scores for prediction sets .*mmerc package"):
         mmerc.predict(
@@ -132,7 +132,7 @@ def test_requests_that_cannot_be_met(make_model, model, small_corpus):
         SetRequest(level=90)
 
 
-def test_rows_have_sets_only_where_they_were_asked_for(model, small_corpus):
+def test_rows_have_sets_only_on_request(model, small_corpus):
     conversations = small_corpus.splits["test"]
     plain = mmerc.predict(model, conversations, small_corpus.features)
     assert "emotions" not in json.loads(as_json_lines(plain).split("\n")[0])
@@ -148,7 +148,7 @@ def test_rows_have_sets_only_where_they_were_asked_for(model, small_corpus):
     assert words in as_text(asked).split("\n")[1]
 
 
-def test_a_packaged_text_model_has_sets(tmp_path):
+def test_packaged_text_model_has_sets(tmp_path):
     """mmerc-mini-text, as a stranger uses it; the same model without its scores says what to do."""
     (tmp_path / "talk.txt").write_text("Ada: I can't believe we won!\nBen: Oh.\n")
     talk = mmerc.read_transcript(tmp_path / "talk.txt")

@@ -12,7 +12,7 @@ SIZES = (7, 1, 4, 9, 2, 4, 12)
 
 @pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
 @pytest.mark.parametrize("size", [1, 2, 16])
-def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, tokens, size):
+def test_rows_keep_the_order_of_the_examples(make_model, make_examples, tokens, size):
     model = make_model("df-erc", tokens=tokens).eval()
     tokenizer = model.text_encoder.tokenizer if tokens else None
     examples = make_examples(SIZES, absent=0.25, unknown=0.2, tokenizer=tokenizer)
@@ -40,7 +40,7 @@ def test_rows_stand_in_the_order_of_the_examples(make_model, make_examples, toke
     assert rows == len(actual.probabilities) == sum(SIZES)
 
 
-def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
+def test_missing_model_outputs_are_nan(make_model, make_examples):
     actual = run_model(make_model("bc-lstm"), make_examples([2, 3]))
     assert actual.weights == {}
     assert actual.similarity.isnan().all()
@@ -48,14 +48,14 @@ def test_nan_where_a_model_has_no_such_thing(make_model, make_examples):
     assert actual.probabilities.sum(-1).tolist() == pytest.approx([1.0] * 5)
 
 
-def test_no_example_is_no_answer(make_model):
+def test_no_examples_give_no_rows(make_model):
     actual = run_model(make_model("df-erc"), [])
     assert actual.probabilities.shape == (0, 4)
     assert len(actual.labels) == len(actual.similarity) == len(actual.context_weight) == 0
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_training_mode_is_left_as_it_was(make_model, make_examples, training):
+def test_training_mode_is_restored(make_model, make_examples, training):
     model = make_model("df-erc").train(training)
     model.inputs.eval()  # a part that training leaves alone
     modes = [module.training for module in model.modules()]
@@ -66,14 +66,14 @@ def test_training_mode_is_left_as_it_was(make_model, make_examples, training):
     assert not first.probabilities.requires_grad
 
 
-def test_prototypes_learn_nothing_from_a_prediction(make_model, make_examples):
+def test_predicting_does_not_update_prototypes(make_model, make_examples):
     model = make_model("df-erc").train()
     run_model(model, make_examples([3, 2]))
     assert (model.refusion.prototypes.count == 0).all()
 
 
 @pytest.mark.parametrize("tokens", [False, True], ids=["vectors", "tokens"])
-def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
+def test_examples_have_the_inputs_of_the_model(make_model, small_corpus, tokens):
     model = make_model("df-erc", tokens=tokens)
     conversations = small_corpus.splits["test"]
     examples = build_model_examples(model, conversations, small_corpus.features)
@@ -87,7 +87,7 @@ def test_examples_as_the_model_takes_them(make_model, small_corpus, tokens):
     assert len(run_model(model, examples).labels) == sum(map(len, conversations))
 
 
-def test_without_any_vector_everything_is_absent(make_model, small_corpus):
+def test_everything_is_absent_without_vectors(make_model, small_corpus):
     """A recording of which nothing could be extracted still has predictions."""
     model = make_model("df-erc")
     actual = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))

@@ -20,7 +20,7 @@ def windows_of(lengths):
 
 
 @given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=80))
-def test_every_utterance_is_in_one_row_in_order(lengths):
+def test_each_utterance_is_in_one_row_in_order(lengths):
     windows, count = windows_of(lengths), len(lengths)
     seen = {}
     for part in pack_short_rows(windows, none=count, pad_id=PAD):
@@ -44,6 +44,6 @@ def test_text_without_words_has_no_rows():
     assert list(pack_short_rows(windows, none=3, pad_id=PAD)) == []
 
 
-def test_few_rows_of_many_tokens_are_read_one_by_one():
+def test_few_long_rows_are_read_one_by_one():
     assert group_sizes(3, 2048) == [1, 1, 1]
     assert group_sizes(39, 64) == [16, 16, 4, 2, 1]

@@ -39,7 +39,7 @@ def all_conversations(corpus):
     return [item for group in corpus.splits.values() for item in group]
 
 
-def test_rows_say_whether_the_encoder_saw_their_label(folder, small_corpus):
+def test_rows_record_whether_the_encoder_saw_their_label(folder, small_corpus):
     table = encoded(folder, small_corpus)
     assert {key[0] for key, row in table.rows.items() if row.saw_label} == SEEN
     for conversation in all_conversations(small_corpus):
@@ -47,7 +47,7 @@ def test_rows_say_whether_the_encoder_saw_their_label(folder, small_corpus):
         assert marks == {conversation.id in SEEN}
 
 
-def test_ids_of_another_corpus_mean_nothing(folder, small_corpus):
+def test_ids_of_another_corpus_are_ignored(folder, small_corpus):
     table = encoded(folder, small_corpus, name="another")
     assert not any(row.saw_label for row in table.rows.values())
 
@@ -61,7 +61,7 @@ def test_ids_of_another_corpus_mean_nothing(folder, small_corpus):
     ],
     ids=["meld", "composed", "iemocap-4"],
 )
-def test_labels_count_as_seen_whatever_the_corpus_is_called(
+def test_seen_labels_do_not_depend_on_the_corpus_name(
     model, small_corpus, tmp_path, trained, encoded_corpus
 ):
     """A corpus made of another one bears its labels, and its conversations' ids."""
@@ -76,7 +76,9 @@ def test_labels_count_as_seen_whatever_the_corpus_is_called(
     ("corpus", "source"),
     [("composed", "meld"), *((name, "iemocap") for name in sorted(_CORPUS_NAMES))],
 )
-def test_a_model_of_an_earlier_version_has_seen_its_sources_labels(model, tmp_path, corpus, source):
+def test_model_of_an_earlier_version_has_seen_all_labels_of_its_sources(
+    model, tmp_path, corpus, source
+):
     model.save_pretrained(tmp_path, trained_on=TrainedOn(corpus=corpus, conversations=SEEN))
     path = tmp_path / "training_data.json"
     message = json.loads(path.read_text())
@@ -85,14 +87,14 @@ def test_a_model_of_an_earlier_version_has_seen_its_sources_labels(model, tmp_pa
     assert TrainedOn.read(tmp_path).seen(source) == SEEN
 
 
-def test_plain_encoder_saw_nothing(tiny_encoder, small_corpus):
+def test_plain_encoder_saw_no_labels(tiny_encoder, small_corpus):
     table = encoded(tiny_encoder, small_corpus)
     assert not any(row.saw_label for row in table.rows.values())
     weights = file_fingerprint(tiny_encoder / "model.safetensors")
     assert table.spec.settings["weights"] == weights
 
 
-def test_vectors_are_those_of_the_model(model, folder, small_corpus):
+def test_vectors_equal_the_model(model, folder, small_corpus):
     """Each conversation alone through the model's own inputs; empty text is absent."""
     table = encoded(folder, small_corpus)
     assert (table.spec.modality, table.spec.dim) == ("text", 32)
@@ -119,7 +121,7 @@ def test_vectors_are_those_of_the_model(model, folder, small_corpus):
     assert empty > 0
 
 
-def test_run_folder_means_its_best_seed(folder, tmp_path):
+def test_run_folder_stands_for_its_best_seed(folder, tmp_path):
     (tmp_path / "run.json").write_text("{}")
     result = {"seeds": [{"seed": 5, "valid": {"weighted_f1": 50.0}}]}
     (tmp_path / "result.json").write_text(json.dumps(result))
@@ -130,7 +132,7 @@ def test_run_folder_means_its_best_seed(folder, tmp_path):
     assert weights == file_fingerprint(folder / "model.safetensors")
 
 
-def test_a_model_that_comes_with_mmerc_is_found_by_name(small_corpus):
+def test_packaged_model_is_found_by_name(small_corpus):
     table = encode_text(small_corpus, "mmerc-mini-text").features["text"]
     weights = find_embedded_model("mmerc-mini-text") / "model.safetensors"
     assert table.spec.settings["weights"] == file_fingerprint(weights)
@@ -143,7 +145,7 @@ def test_model_without_text_encoder_is_refused(make_model, tmp_path):
         load_encoder(str(tmp_path / "model"))
 
 
-def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
+def test_model_without_training_data_record_is_refused(model, tmp_path):
     """Its vectors would pass for those of an encoder that saw no label."""
     model.save_pretrained(tmp_path / "model")
     with pytest.raises(MmercError, match=r"training_data\.json") as caught:
@@ -151,7 +153,7 @@ def test_model_that_does_not_tell_its_training_data_is_refused(model, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_encoder_is_told(small_corpus):
+def test_unknown_encoder_is_refused(small_corpus):
     with pytest.raises(MmercError, match="neither a folder nor in the Hub cache"):
         encoded("nobody/no-such-encoder", small_corpus)
 
@@ -185,6 +187,6 @@ def test_surroundings_in_the_papers_form(tiny_encoder, small_corpus):
     assert cut > 0
 
 
-def test_a_run_reads_as_it_was_trained(folder, small_corpus):
+def test_run_encodes_text_as_in_training(folder, small_corpus):
     with pytest.raises(UsageError, match="as it was trained to; remove scope"):
         encoded(folder, small_corpus, reading={"scope": "surrounding"})

@@ -36,5 +36,5 @@ from mmerc.serving.access import _is_same_origin
                  "origin": "http://mmerc.lan"}),
     ],
 )  # fmt: skip
-def test_own_pages_and_those_of_others(expected, headers):
+def test_own_and_cross_site_requests(expected, headers):
     assert _is_same_origin(Headers(headers)) is expected

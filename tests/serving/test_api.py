@@ -25,7 +25,7 @@ UTTERANCES = [{"id": str(i), "speaker": who, "text": text} for i, (who, text) in
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
-def test_malformed_requests_have_clear_answers(server, mode):
+def test_malformed_requests_get_clear_errors(server, mode):
     """Only that ids differ and times ascend is not in the schema, so more may be refused."""
     checks = schemathesis.checks.CHECKS
     described = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
@@ -45,7 +45,7 @@ def test_malformed_requests_have_clear_answers(server, mode):
     server.idle()  # bytes of any kind may be a recording: some uploads were taken
 
 
-def test_the_service_still_answers_and_its_log_has_no_content(server):
+def test_service_still_answers_and_logs_no_content(server):
     assert server.ask("GET", "/health").json() == {"status": "ok"}
     for body in (conversation(text="secret words"), {"conversations": "secret words"}):
         assert "secret" in server.ask("POST", "/v1/predict", json=body).text
@@ -54,7 +54,7 @@ def test_the_service_still_answers_and_its_log_has_no_content(server):
     assert "Traceback" not in log and "secret" not in log
 
 
-def test_a_prediction_is_that_of_the_model(server, model):
+def test_prediction_equals_the_model(server, model):
     body = {"conversations": [{"id": "talk", "utterances": UTTERANCES}]}
     answer = server.ask("POST", "/v1/predict", json=body).json()
     loaded = load_model(model)
@@ -87,7 +87,7 @@ def conversation(**changes):
         ({"conversations": 2 * conversation()["conversations"]}, 422, "the same id"),
     ],
 )
-def test_what_cannot_be_predicted_is_said(server, body, status, sentence):
+def test_unpredictable_requests_are_refused(server, body, status, sentence):
     answer = server.ask("POST", "/v1/predict", json=body)
     assert answer.status_code == status
     assert sentence in answer.json()["detail"]
@@ -105,7 +105,7 @@ def test_what_cannot_be_predicted_is_said(server, body, status, sentence):
     ],
     ids=["deep", "surrogate", "number", "bytes", "large", "endless"],
 )
-def test_a_body_that_is_no_json_of_ours(server, content, status):
+def test_invalid_json_body_is_refused(server, content, status):
     headers = {"Content-Type": "application/json"}
     answer = server.ask("POST", "/v1/predict", data=content, headers=headers)
     assert answer.status_code in (status if isinstance(status, tuple) else (status,))
@@ -132,7 +132,7 @@ def test_media_of_a_manifest_are_not_fetched(server):
     "path",
     ["/v1/jobs/../../etc/passwd", "/v1/jobs/%2e%2e%2fjobs.sqlite", f"/v1/jobs/{'0' * 32}"],
 )
-def test_no_path_leads_out_of_the_jobs(server, path):
+def test_paths_cannot_escape_the_jobs_folder(server, path):
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
         client.sendall(head.encode())
@@ -140,7 +140,7 @@ def test_no_path_leads_out_of_the_jobs(server, path):
     assert answer.split()[1] in {b"404", b"422"}
 
 
-def test_pages_of_others_and_other_names_are_refused(server):
+def test_cross_site_requests_and_other_host_names_are_refused(server):
     foreign = {"Origin": "http://elsewhere.example"}
     assert server.ask("POST", "/v1/predict", json=_REQUEST, headers=foreign).status_code == 403
     rebound = {"Host": "elsewhere.example"}
@@ -149,7 +149,7 @@ def test_pages_of_others_and_other_names_are_refused(server):
     assert server.ask("POST", "/v1/predict", json=_REQUEST, headers=own).status_code == 200
 
 
-def test_numbers_for_prometheus_name_no_path(server):
+def test_prometheus_metrics_contain_no_paths(server):
     server.ask("GET", "/v1/jobs/secret-name")
     text = server.ask("GET", "/metrics").text
     assert 'mmerc_jobs{state="queued"}' in text
@@ -157,7 +157,7 @@ def test_numbers_for_prometheus_name_no_path(server):
     assert 'route="/v1/jobs/{job}"' in text and "secret-name" not in text
 
 
-def test_the_description_has_examples_and_names_every_refusal(server):
+def test_openapi_has_examples_and_lists_every_refusal(server):
     described = server.ask("GET", "/openapi.json").json()
     schemas = described["components"]["schemas"]
     for name, example in _EXAMPLES.items():
@@ -168,7 +168,7 @@ def test_the_description_has_examples_and_names_every_refusal(server):
     assert "https://" not in json.dumps(described)
 
 
-def test_the_answer_that_is_shown_is_the_one_that_is_given():
+def test_documented_answer_equals_the_real_one():
     default = load_model(_ANSWER["model"])
     request = PendingRequest(*read_request(PredictRequest.model_validate(_REQUEST)), None)
     ((*actual,),) = _predict_together(default, [request])
@@ -180,7 +180,7 @@ def test_the_answer_that_is_shown_is_the_one_that_is_given():
         assert item == {name: shown[name] for name in item}
 
 
-def test_a_request_can_ask_for_prediction_sets(server):
+def test_request_can_ask_for_prediction_sets(server):
     answer = server.ask("POST", "/v1/predict", json=_REQUEST | {"sets": 0.9, "most_labels": 2})
     for item in answer.json()["predictions"]:
         assert item["emotions"][0] == item["label"]
@@ -191,7 +191,7 @@ def test_a_request_can_ask_for_prediction_sets(server):
     assert above.status_code == 422 and "too few" in above.json()["detail"]
 
 
-def test_many_at_a_time_get_their_own_answers(server):
+def test_concurrent_requests_get_their_own_answers(server):
     from concurrent.futures import ThreadPoolExecutor
 
     def ask(number):

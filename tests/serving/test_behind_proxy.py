@@ -87,7 +87,7 @@ def ask(method, url, **options):
     return requests.request(method, url, timeout=PATIENCE, **options)
 
 
-def test_addresses_that_the_api_gives_lead_through_the_proxy(proxied, behind):
+def test_urls_in_api_answers_include_the_proxy_prefix(proxied, behind):
     files = {"recording": ("talk.mp4", b"no film")}
     answer = ask("POST", f"{proxied}/v1/jobs", files=files)
     assert answer.status_code == 202
@@ -102,7 +102,7 @@ def test_addresses_that_the_api_gives_lead_through_the_proxy(proxied, behind):
     assert ask("DELETE", f"{proxied}/v1/jobs/{answer.json()['id']}").status_code == 204
 
 
-def test_pages_of_other_sites_are_refused_behind_a_proxy(proxied):
+def test_cross_site_requests_are_refused_behind_a_proxy(proxied):
     parts = urlsplit(proxied)
     for origin, status in [
         (f"{parts.scheme}://{parts.netloc}", 200),
@@ -116,7 +116,7 @@ def test_pages_of_other_sites_are_refused_behind_a_proxy(proxied):
     assert ask("GET", f"{proxied}/v1/about", headers={"Host": "elsewhere"}).status_code == 400
 
 
-def test_the_page_works_under_the_prefix(proxied, behind, browser, film, subtitles):
+def test_page_works_under_the_prefix(proxied, behind, browser, film, subtitles):
     """Upload, timeline, recording, downloads: all of it below the prefix."""
     context = browser.new_context()
     context.set_default_timeout(1000 * PATIENCE)
@@ -154,7 +154,7 @@ def test_the_page_works_under_the_prefix(proxied, behind, browser, film, subtitl
     context.close()
 
 
-def test_the_cookie_of_the_key_stays_below_the_prefix(served):
+def test_key_cookie_is_limited_to_the_prefix(served):
     server = served("--root-path", "tools/mmerc/", MMERC_API_KEY="open sesame")
     for path in ("/session", f"{PREFIX}/session"):
         answer = server.ask("POST", path, json={"key": "open sesame"})
@@ -168,11 +168,11 @@ def test_the_cookie_of_the_key_stays_below_the_prefix(served):
     ("value", "expected"),
     [("", ""), ("/", ""), ("mmerc", "/mmerc"), ("/mmerc/", "/mmerc"), ("/a/b-1", "/a/b-1")],
 )
-def test_prefixes(value, expected):
+def test_valid_prefixes(value, expected):
     assert normalise_root_path(value) == expected
 
 
 @pytest.mark.parametrize("value", ["http://x/mmerc", "/a//b", "/a b", "/a?b", "/é"])
-def test_what_is_no_prefix_is_refused(value):
+def test_invalid_prefixes_are_refused(value):
     with pytest.raises(UsageError, match="is not a path prefix"):
         normalise_root_path(value)

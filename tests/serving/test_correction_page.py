@@ -48,7 +48,7 @@ def saved(page):
     return page
 
 
-def test_labels_words_and_lines_by_keyboard(visit, table):
+def test_correct_labels_words_and_lines_by_keyboard(visit, table):
     lines = table[0].log.lines
     page = visit()
     row(page, 3).locator(".time").click()
@@ -88,7 +88,7 @@ def test_labels_words_and_lines_by_keyboard(visit, table):
     assert page.complaints == []
 
 
-def test_speakers_boundaries_and_downloads_by_pointer(visit, table):
+def test_correct_speakers_and_boundaries_and_download_by_pointer(visit, table):
     log = table[0].log
     page = visit()
     row(page, 3).locator(".time").click()
@@ -117,7 +117,7 @@ def test_speakers_boundaries_and_downloads_by_pointer(visit, table):
     assert "Jonathan" in downloading.value.path().read_text()
 
 
-def test_a_blind_rater_gets_no_prediction_before_choosing(visit, table):
+def test_blind_rater_sees_no_prediction_before_choosing(visit, table):
     page = visit("Ben", query="?blind")
     assert page.locator(".emotion", has_text="choose").count() == 25
     assert "hidden until you choose" in page.inner_text("#prediction")
@@ -159,7 +159,7 @@ def test_two_raters_on_one_line_and_nothing_is_lost(visit, table):
     row(ann, 3).locator(".chosen", has_text="anger").wait_for()  # Ann's page hears of it
 
 
-def test_corrections_wait_for_a_server_that_is_away(visit, table):
+def test_corrections_wait_for_an_unavailable_server(visit, table):
     page = visit()
     page.route("**/corrections", lambda route: route.abort(), times=1)
     row(page, 3).locator(".time").click()
@@ -170,7 +170,7 @@ def test_corrections_wait_for_a_server_that_is_away(visit, table):
     assert table[0].log.revision == 1
 
 
-def test_many_lines_are_grouped_and_all_of_them_are_there(new_page, tmp_path):
+def test_many_lines_are_grouped_and_complete(new_page, tmp_path):
     """60 lines: a full group, a second one, and a third of ten."""
     first, times = ANALYSIS.predictions[0], range(60)
     lines = [
@@ -217,7 +217,7 @@ def test_many_lines_are_grouped_and_all_of_them_are_there(new_page, tmp_path):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_passes_axe_and_fits(visit, width):
+def test_page_passes_axe_and_fits(visit, width):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
     page = visit(viewport={"width": width, "height": 844})
     row(page, 3).locator(".time").click()

@@ -43,7 +43,7 @@ def post(url, body):
     return requests.post(f"{url}/corrections", json=body, timeout=PATIENCE)
 
 
-def test_a_correction_is_answered_with_what_changed(opened):
+def test_correction_response_lists_the_changes(opened):
     desk, url = opened
     body = request(kind="label", id="3", label="joy")
     answers = [post(url, body).json() for _ in range(2)]  # the second changes nothing
@@ -81,7 +81,7 @@ def test_a_correction_is_answered_with_what_changed(opened):
         ({"key": "short"}, 422, "key"),
     ],
 )
-def test_bad_requests_are_refused_in_one_sentence(opened, change, status, problem):
+def test_bad_requests_give_one_sentence_errors(opened, change, status, problem):
     desk, url = opened
     before = desk.log.revision
     answer = post(url, request(before, kind="label", id="3", label="joy") | change)
@@ -89,7 +89,7 @@ def test_bad_requests_are_refused_in_one_sentence(opened, change, status, proble
     assert desk.log.revision == before
 
 
-def test_only_pages_of_its_own_may_correct(opened):
+def test_only_own_pages_can_correct(opened):
     _, url = opened
     body, headers = request(kind="label", id="3", label="joy"), {"Origin": "https://example.org"}
     answer = requests.post(f"{url}/corrections", json=body, headers=headers, timeout=PATIENCE)
@@ -102,7 +102,7 @@ def test_only_pages_of_its_own_may_correct(opened):
     assert requests.get(f"{url}/corrected/exe", timeout=PATIENCE).status_code == 404
 
 
-def test_a_job_is_corrected_predicted_again_and_deleted(server, film, subtitles, new_page):
+def test_job_is_corrected_repredicted_and_deleted(server, film, subtitles, new_page):
     job = server.upload(film, subtitles).json()["id"]
     path = f"/v1/jobs/{job}"
     assert server.wait(job, "done", "failed")["state"] == "done"
@@ -204,7 +204,7 @@ def analysed(tmp_path_factory):
     return folder
 
 
-def test_lines_are_not_predicted_by_another_model_or_without_the_analysis(analysed, tmp_path):
+def test_lines_are_not_predicted_by_another_model_or_without_analysis(analysed, tmp_path):
     def load():
         return Pipeline(model=None, name="other", extractors={})
 

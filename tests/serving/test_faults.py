@@ -14,7 +14,7 @@ def working(server):
     return until(server.workers)[0]
 
 
-def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film):
+def test_killed_worker_is_replaced_a_limited_number_of_times(served, film):
     server = served()
     job = server.upload(film).json()["id"]
     first = working(server)
@@ -28,7 +28,7 @@ def test_a_killed_worker_is_followed_by_another_and_then_no_more(served, film):
     assert "mmerc_workers_restarted_total 1.0" in server.ask("GET", "/metrics").text
 
 
-def test_nothing_accepted_is_lost_when_the_server_goes(served, film, subtitles, model, sound):
+def test_accepted_jobs_survive_the_end_of_the_server(served, film, subtitles, model, sound):
     """Neither jobs nor the sound of a live session that is kept."""
     server = served("--keep-minutes", "5", "--live-model", model)
     with live(server.port) as socket:
@@ -58,7 +58,7 @@ def test_nothing_accepted_is_lost_when_the_server_goes(served, film, subtitles, 
         assert server.wait(job, "done", "failed")["state"] == "done"
 
 
-def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, program, film):
+def test_expired_jobs_are_deleted_and_a_second_server_is_refused(served, program, film):
     server = served("--keep-minutes", "0.1", "--max-job-minutes", "0.1", "--max-running-jobs", "2")
     film.with_suffix(".txt").write_text("no film")
     done = server.upload(film.with_suffix(".txt"))
@@ -73,7 +73,7 @@ def test_what_is_over_is_thrown_away_and_a_second_server_stays_out(served, progr
     assert (second.returncode, "another server uses it" in second.stderr) == (1, True)
 
 
-def test_a_key_is_asked_for(served):
+def test_key_is_required(served):
     server = served(MMERC_API_KEY="open sesame")
     bearer = {"Authorization": "Bearer open sesame"}
     for path in ("/metrics", f"/v1/jobs/{'0' * 32}"):
@@ -88,7 +88,7 @@ def test_a_key_is_asked_for(served):
     assert "sesame" not in server.log.read_text() + answer.headers["Set-Cookie"]
 
 
-def test_a_list_of_jobs_that_is_none_is_said(tmp_path, program, model):
+def test_invalid_job_list_is_reported(tmp_path, program, model):
     (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
     message = program.run("serve", "--jobs-folder", tmp_path, "--model", model)
     assert message.returncode == 1

@@ -23,12 +23,12 @@ from mmerc.serving.file_names import display_name, media_type, result_stem, subt
         ("x" * 400 + ".mp4", "x" * 120 + ".mp4"),
     ],
 )
-def test_a_name_is_a_name_and_no_path(given_name, shown):
+def test_file_name_cannot_be_a_path(given_name, shown):
     assert display_name(given_name) == shown
 
 
 @given(st.text(st.characters(codec=None)))
-def test_no_name_is_a_path_or_a_page(given_name):
+def test_stored_names_are_never_paths_or_pages(given_name):
     name = display_name(given_name)
     assert not set(name) & set("/\\\x00") and name not in {".", ".."}
     assert len(f"{name}.TextGrid".encode()) <= 255
@@ -36,6 +36,6 @@ def test_no_name_is_a_path_or_a_page(given_name):
     assert all(f"{result_stem(name)}.{ending}" != name for ending in ANALYSIS_FORMATS)
 
 
-def test_subtitles_are_told_by_their_ending():
+def test_subtitles_are_recognised_by_extension():
     assert subtitle_file("a/b/Talk.SRT") == "subtitles.srt"
     assert subtitle_file("talk.srt.exe") is None

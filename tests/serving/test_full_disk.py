@@ -39,7 +39,7 @@ def fill(path):
     return path
 
 
-def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles):
+def test_full_disk_is_reported_and_accepted_jobs_are_kept(server, film, subtitles):
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     accepted = [server.upload(film, subtitles).json()["id"] for _ in range(2)]
     filler = fill(disk / "filler")
@@ -61,7 +61,7 @@ def test_a_full_disk_is_said_and_no_accepted_job_is_lost(server, film, subtitles
         assert server.ask("DELETE", f"/v1/jobs/{job}").status_code == 204
 
 
-def test_an_upload_that_fills_the_disk_leaves_its_room(server, film):
+def test_upload_that_fills_the_disk_frees_its_space(server, film):
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     large = film.with_name("large.mp4")
     large.write_bytes(film.read_bytes() + bytes(9 * 2**20))
@@ -82,7 +82,7 @@ def keep_and_fill(socket, sound, disk):
     return fill(disk / "filler")
 
 
-def test_a_live_session_on_a_full_disk_goes_on_and_what_is_kept_says_where_it_ends(server, sound):
+def test_live_session_continues_on_a_full_disk_and_marks_its_stored_end(server, sound):
     """Then it fails, and its sound is analysed as a job."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
@@ -106,7 +106,7 @@ def test_a_live_session_on_a_full_disk_goes_on_and_what_is_kept_says_where_it_en
     assert server.ask("DELETE", f"/v1/jobs/{end['job']}").status_code == 204
 
 
-def test_results_for_which_there_is_no_room_are_said_to_come_later(server, sound):
+def test_results_without_disk_space_are_announced_for_later(server, sound):
     """The disk is full when a live session that is to be kept ends."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
@@ -123,7 +123,7 @@ def test_results_for_which_there_is_no_room_are_said_to_come_later(server, sound
     assert end["utterances"] == len(socket.spoken) > 0
 
 
-def test_a_job_ends_as_soon_as_that_can_be_written_down(tmp_path, monkeypatch, caplog):
+def test_job_finishes_once_its_state_can_be_written(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(running, "_RETRY", 0.05)
     caplog.set_level("INFO", logger="mmerc.serving")
     jobs = Jobs(tmp_path, max_jobs=1)

@@ -29,7 +29,7 @@ def accepted(jobs, name="talk.mp4"):
     return job
 
 
-def test_there_is_room_for_so_many_and_uploads_count(jobs):
+def test_queue_is_limited_and_uploads_count(jobs):
     first, second = accepted(jobs), jobs.reserve()
     assert jobs.reserve() is not None
     assert jobs.reserve() is None
@@ -39,13 +39,13 @@ def test_there_is_room_for_so_many_and_uploads_count(jobs):
     assert jobs.reserve() is not None
 
 
-def test_the_oldest_comes_first_and_once(jobs):
+def test_oldest_job_runs_first_and_once(jobs):
     first, second = accepted(jobs), accepted(jobs)
     assert jobs.ahead(jobs.get(second)) == 1
     assert (jobs.claim().id, jobs.claim().id, jobs.claim()) == (first, second, None)
 
 
-def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
+def test_accepted_jobs_outlive_the_server(tmp_path, jobs):
     running, queued, unfinished = accepted(jobs), accepted(jobs), jobs.reserve()
     jobs.claim()
     jobs.advance(running, Step("video", 3, 12))
@@ -62,7 +62,7 @@ def test_what_was_accepted_outlives_the_server(tmp_path, jobs):
     later.close()
 
 
-def test_a_job_ends_and_expires_with_its_files(jobs):
+def test_job_ends_and_expires_with_its_files(jobs):
     done, failed, queued = accepted(jobs), accepted(jobs), accepted(jobs)
     jobs.end(done, "done")
     jobs.end(failed, "failed", ["no sound in the file"])
@@ -75,7 +75,7 @@ def test_a_job_ends_and_expires_with_its_files(jobs):
 
 
 @pytest.mark.parametrize("lost", ["folder", "row"])
-def test_what_a_full_disk_left_half_is_thrown_away(jobs, lost):
+def test_incomplete_files_of_a_full_disk_are_deleted(jobs, lost):
     half, whole = accepted(jobs), accepted(jobs)
     if lost == "folder":
         jobs.folder(half).rmdir()
@@ -86,14 +86,14 @@ def test_what_a_full_disk_left_half_is_thrown_away(jobs, lost):
     assert jobs.get(whole) is not None and jobs.folder(whole).exists()
 
 
-def test_a_place_that_cannot_be_written_down_leaves_no_folder(jobs):
+def test_unrecorded_slot_leaves_no_folder(jobs):
     jobs.execute("PRAGMA query_only = ON")
     with pytest.raises(sqlite3.OperationalError):
         jobs.reserve()
     assert not any(jobs.root.iterdir())
 
 
-def test_a_place_whose_commit_fails_leaves_no_folder(jobs, monkeypatch):
+def test_failed_commit_of_a_slot_leaves_no_folder(jobs, monkeypatch):
     @contextmanager
     def fail():
         yield
@@ -105,7 +105,7 @@ def test_a_place_whose_commit_fails_leaves_no_folder(jobs, monkeypatch):
     assert not any(jobs.root.iterdir())
 
 
-def test_a_deleted_job_takes_no_progress(jobs):
+def test_deleted_job_accepts_no_progress(jobs):
     job = accepted(jobs)
     assert jobs.advance(job, Step("audio", 1, 2))
     assert jobs.remove(job) and not jobs.remove(job)
@@ -113,7 +113,7 @@ def test_a_deleted_job_takes_no_progress(jobs):
     assert not jobs.folder(job).exists()
 
 
-def test_deaths_are_counted_and_restarts_are_not(jobs):
+def test_crashes_are_counted_but_restarts_are_not(jobs):
     job = accepted(jobs)
     for died, deaths in ((False, 0), (True, 1)):
         jobs.claim()
@@ -129,7 +129,7 @@ def test_deaths_are_counted_and_restarts_are_not(jobs):
     }
 
 
-def test_a_job_whose_order_is_damaged_fails_and_holds_up_nobody(jobs, tmp_path):
+def test_damaged_job_fails_without_blocking_others(jobs, tmp_path):
     job = accepted(jobs)
     JobOrder(corrects="another").write(jobs.folder(job))
     (path,) = jobs.folder(job).iterdir()
@@ -141,9 +141,7 @@ def test_a_job_whose_order_is_damaged_fails_and_holds_up_nobody(jobs, tmp_path):
     assert jobs.claim() is None
 
 
-def test_a_correction_restarts_the_time_that_a_job_is_kept_by_the_database_s_clock(
-    jobs, monkeypatch
-):
+def test_correction_restarts_the_retention_time(jobs, monkeypatch):
     job, desks = accepted(jobs), JobDesks(SimpleNamespace(jobs=jobs))
     jobs.end(job, "done")
     monkeypatch.setattr(jobs.database, "now", lambda: 5e9)

@@ -29,7 +29,7 @@ ANALYSIS = Analysis(
 )
 
 
-def test_a_kept_recording_survives_the_server(tmp_path):
+def test_kept_recording_survives_the_server(tmp_path):
     jobs = Jobs(tmp_path, max_jobs=2)
     samples = np.arange(-800, 800, dtype="<i2").tobytes()
     kept = KeptRecording(jobs, "talk", "pcm_s16le")
@@ -56,7 +56,7 @@ def test_a_kept_recording_survives_the_server(tmp_path):
     jobs.close()
 
 
-def test_a_mark_that_cannot_be_read_stops_no_other(tmp_path):
+def test_unreadable_marker_does_not_stop_others(tmp_path):
     jobs = Jobs(tmp_path, max_jobs=3)
     first, unreadable, last = (KeptRecording(jobs, "talk", "pcm_s16le") for _ in range(3))
     mark = unreadable.folder / "live-name"
@@ -69,7 +69,7 @@ def test_a_mark_that_cannot_be_read_stops_no_other(tmp_path):
     jobs.close()
 
 
-def test_recordings_are_kept_while_they_grow_and_found_when_abandoned(tmp_path, monkeypatch):
+def test_growing_recordings_are_kept_and_abandoned_ones_found(tmp_path, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(kept_recording, "time", clock)
     jobs = Jobs(tmp_path, max_jobs=3, shared=True)
@@ -92,7 +92,7 @@ def test_recordings_are_kept_while_they_grow_and_found_when_abandoned(tmp_path, 
     jobs.close()
 
 
-def test_what_was_refused_is_not_kept():
+def test_refused_audio_is_not_kept():
     worker = SessionWorker.__new__(SessionWorker)
     stored = []
     worker.decoder = create_decoder("pcm_s16le", 16000)
@@ -104,7 +104,7 @@ def test_what_was_refused_is_not_kept():
 
 
 @pytest.mark.parametrize("broken", ["results", "database"])
-def test_sound_whose_results_cannot_be_written_is_analysed_later(tmp_path, monkeypatch, broken):
+def test_audio_with_unwritable_results_is_analysed_later(tmp_path, monkeypatch, broken):
     """The disk is full when a session ends."""
     jobs = Jobs(tmp_path, max_jobs=1)
     worker = SessionWorker.__new__(SessionWorker)
@@ -138,7 +138,7 @@ def test_sound_whose_results_cannot_be_written_is_analysed_later(tmp_path, monke
     jobs.close()
 
 
-def test_what_was_stored_before_the_disk_was_full_is_kept(tmp_path):
+def test_audio_stored_before_the_disk_filled_is_kept(tmp_path):
     jobs, (samples, more) = Jobs(tmp_path, max_jobs=1), (b"\1" * 320, b"\2" * 320)
     worker = SessionWorker.__new__(SessionWorker)
     worker.start, worker.seconds, worker.cut = SimpleNamespace(name="talk"), 0.0, None
@@ -169,7 +169,7 @@ def test_what_was_stored_before_the_disk_was_full_is_kept(tmp_path):
     jobs.close()
 
 
-def test_a_conversation_that_cannot_be_summarised_keeps_its_sound(tmp_path):
+def test_conversation_without_a_summary_keeps_its_audio(tmp_path):
     jobs = Jobs(tmp_path, max_jobs=1)
     worker = SessionWorker.__new__(SessionWorker)
     worker.closed, worker.cut = False, None

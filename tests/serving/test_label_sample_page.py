@@ -62,9 +62,7 @@ def label_all(page, address):
     page.locator(".chosen", has_text="joy").nth(19).wait_for()
 
 
-def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
-    sample, study, new_page, tmp_path
-):
+def test_sample_is_labelled_blind_and_labels_record_the_sampling(sample, study, new_page, tmp_path):
     with correcting(sample) as (desk, address):
         url = requests.get(address, timeout=PATIENCE).url.removesuffix("/correct")
 
@@ -119,7 +117,7 @@ def test_a_sample_is_labelled_blind_and_its_labels_say_how_it_was_drawn(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_of_a_sample_passes_axe_and_fits(sample, new_page, width):
+def test_sample_page_passes_axe_and_fits(sample, new_page, width):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
     size = {"width": width, "height": 844}
     with correcting(sample) as (_, address):
@@ -143,7 +141,7 @@ def test_the_page_of_a_sample_passes_axe_and_fits(sample, new_page, width):
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_labels_of_lines_that_the_rater_chose_say_so(study, tmp_path):
+def test_labels_of_self_chosen_lines_are_marked(study, tmp_path):
     desk = open_desk(study / "one")
     for number in range(25):
         edit = LabelEdit(kind="label", id=str(number), label="joy")
@@ -163,7 +161,7 @@ def test_labels_of_lines_that_the_rater_chose_say_so(study, tmp_path):
         ('"labels"', '"labels": [], "before"', "without labels"),
     ],
 )
-def test_a_damaged_sample_is_refused(sample, tmp_path, old, new, problem):
+def test_damaged_sample_is_refused(sample, tmp_path, old, new, problem):
     text = (sample / "sample.json").read_text()
     assert old in text
     (tmp_path / "sample.json").write_text(text.replace(old, new))

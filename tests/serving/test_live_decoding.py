@@ -16,7 +16,7 @@ from mmerc.serving.live.refusal import RefusedError
 from mmerc.serving.live.sound_decoding import create_decoder
 
 
-def test_samples_of_both_kinds_are_equal_and_impossible_ones_refused():
+def test_both_sample_formats_are_equal_and_invalid_ones_refused():
     short = np.array([-32768, 0, 12345], "<i2")
     long = (short / 32768).astype("<f4")
     first = create_decoder("pcm_s16le", 16000).decode(short.tobytes())
@@ -28,7 +28,7 @@ def test_samples_of_both_kinds_are_equal_and_impossible_ones_refused():
     assert loud == [1]
 
 
-def test_pictures_are_measured_before_they_are_decoded():
+def test_image_sizes_are_checked_before_decoding():
     assert decode_jpeg(jpeg(64, 48)).shape == (48, 64, 3)
     large = bytearray(jpeg(64, 48))
     place = large.index(b"\xff\xc0")
@@ -86,7 +86,7 @@ def muted():
     return target.getvalue()
 
 
-def test_minutes_of_a_muted_microphone_are_sound(muted, clock):
+def test_muted_microphone_counts_as_audio(muted, clock):
     decoder, seconds = create_decoder("webm_opus", None), 0.0
     for start in range(0, len(muted), 600):
         clock.now = 300 * start / len(muted)
@@ -94,7 +94,7 @@ def test_minutes_of_a_muted_microphone_are_sound(muted, clock):
     assert seconds + len(decoder.close()) / 16000 == pytest.approx(300, abs=1)
 
 
-def test_silence_does_not_pass_faster_than_time(muted, clock):
+def test_claimed_silence_cannot_outrun_the_clock(muted, clock):
     decoder = create_decoder("webm_opus", None)
     with pytest.raises(RefusedError, match="so short a time"):
         for start in range(0, len(muted), 600):
@@ -102,7 +102,7 @@ def test_silence_does_not_pass_faster_than_time(muted, clock):
 
 
 @pytest.mark.parametrize(("now", "longest"), [(0.0, 75), (1e9, 150)])
-def test_few_bytes_do_not_become_hours_of_sound(clock, now, longest):
+def test_few_bytes_cannot_expand_to_hours_of_audio(clock, now, longest):
     """Two bytes of Opus (RFC 6716, section 3.2.5) stand for 120 ms of silence."""
     silence = bytes([0b00000011 | 1 << 3, 6])  # six frames of 20 ms without content
     data = webm_of_packets(silence, 3000, seconds=0.12)  # 6 minutes

@@ -32,7 +32,7 @@ from websockets.sync.client import connect
         ("too_large", "send it in parts", b"x" * 10_000_000),
     ],
 )  # fmt: skip
-def test_every_fault_has_a_sentence(host, code, says, message):
+def test_every_fault_has_a_message(host, code, says, message):
     with host.connect() as socket:
         socket.socket.send(message)
         error = socket.receive()
@@ -44,7 +44,7 @@ def test_every_fault_has_a_sentence(host, code, says, message):
                 socket.receive()
 
 
-def test_faults_within_a_session_leave_it_running(host):
+def test_recoverable_faults_keep_the_session_running(host):
     with host.connect() as socket:
         socket.start(**PCM)
         for says, message in [
@@ -86,7 +86,7 @@ def test_garbage_in_place_of_webm_ends_the_session(host):
         assert socket.receive()["reason"] == "failed"
 
 
-def test_who_may_not_connect_is_told_by_a_status(host):
+def test_refused_connections_get_a_status_code(host):
     address = f"ws://127.0.0.1:{host.port}/v1/live"
     bearer = {"Authorization": f"Bearer {KEY}"}
     for status, headers in [
@@ -115,7 +115,7 @@ def test_who_may_not_connect_is_told_by_a_status(host):
         random.Random(1).randbytes(4096),
     ],
 )
-def test_frames_that_are_none_close_the_connection(host, frame):
+def test_invalid_frames_close_the_connection(host, frame):
     before = count_open()
     with open_raw(host.port, HANDSHAKE) as raw:
         assert b" 101 " in raw.recv(65536)
@@ -131,7 +131,7 @@ def test_frames_that_are_none_close_the_connection(host, frame):
         assert socket.start(**PCM)["resumed"] is False
 
 
-def test_a_session_whose_id_is_used_again_after_its_end_tells_the_end_again(host):
+def test_reused_id_of_an_ended_session_repeats_its_end(host):
     with host.connect() as socket:
         session = socket.start(**PCM)["session"]
         socket.say("end")
@@ -162,7 +162,7 @@ def malformed(generator):
     return json.dumps({"type": kind, generator.choice(["words", "time", "after"]): wrong})
 
 
-def test_a_thousand_malformed_messages_disturb_nobody(host, sound):
+def test_malformed_messages_do_not_affect_other_sessions(host, sound):
     generator = random.Random(25)
     with host.connect() as other:
         other.start(**PCM)
@@ -185,7 +185,7 @@ def test_a_thousand_malformed_messages_disturb_nobody(host, sound):
         assert other.of("error") == [] and other.spoken
 
 
-def test_a_client_whose_messages_are_all_wrong_is_cut_off(host):
+def test_client_with_only_invalid_messages_is_disconnected(host):
     with host.connect() as socket:
         socket.start(**PCM)
         for _ in range(100):  # the last one is the one too many
@@ -194,7 +194,7 @@ def test_a_client_whose_messages_are_all_wrong_is_cut_off(host):
         assert socket.messages[-1]["code"] == "limit" and socket.closed == 1008
 
 
-def test_a_session_that_is_taken_over_goes_on_at_one_place(host):
+def test_session_taken_over_continues_in_one_place(host):
     with host.connect() as first, host.connect() as second:
         session = first.start(**PCM)["session"]
         second.resume(session, 0)
@@ -207,7 +207,7 @@ def test_a_session_that_is_taken_over_goes_on_at_one_place(host):
         assert second.hear("ended")["reason"] == "client"
 
 
-def test_sound_after_the_service_ended_a_session_is_passed_over(host):
+def test_audio_after_the_end_of_a_session_is_ignored(host):
     with host.connect() as socket:
         session = host.live.sessions[socket.start(**PCM)["session"]]
         session.ending = "length"

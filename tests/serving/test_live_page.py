@@ -71,7 +71,7 @@ def fits(page, width):
     return page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_speak_see_the_emotion_and_download_it(visit, server):
+def test_speech_gives_an_emotion_that_can_be_downloaded(visit, server):
     jobs_before = set((server.folder / "jobs").iterdir())
     page = visit(1280)
     page.get_by_label("with the camera").check()
@@ -100,7 +100,7 @@ def test_speak_see_the_emotion_and_download_it(visit, server):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_doubts_are_shown_as_the_files_have_them(visit, width):
+def test_page_shows_the_doubts_of_the_files(visit, width):
     """Speech that is played backwards has words that nobody can be sure of."""
     page = visit(width)
     page.get_by_role("button", name="Live").click()
@@ -130,7 +130,7 @@ def test_doubts_are_shown_as_the_files_have_them(visit, width):
     assert page.complaints == []
 
 
-def test_a_lost_connection_is_survived_and_a_kept_session_is_a_job(visit, server):
+def test_session_survives_a_lost_connection_and_becomes_a_job(visit, server):
     page = visit(390, color_scheme="dark")
     page.get_by_label("keep the sound").check()
     page.evaluate(
@@ -157,7 +157,7 @@ def test_a_lost_connection_is_survived_and_a_kept_session_is_a_job(visit, server
     assert page.complaints == []
 
 
-def test_a_session_in_which_nobody_speaks_offers_no_results(visit):
+def test_session_in_which_nobody_speaks_offers_no_results(visit):
     page = visit(390)
     page.evaluate(
         "() => { navigator.mediaDevices.getUserMedia ="
@@ -173,7 +173,7 @@ def test_a_session_in_which_nobody_speaks_offers_no_results(visit):
     assert page.complaints == []
 
 
-def test_devices_that_cannot_be_used_are_said(visit):
+def test_unusable_devices_are_reported(visit):
     page = visit(390)
     for error, alone, both in [
         ("NotAllowedError", "allow it in the browser", "allow both in the browser"),

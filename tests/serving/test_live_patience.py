@@ -32,7 +32,7 @@ def read_until(raw, words):
         ("idle", {"longest_pause": 0.2}),
     ],
 )
-def test_sessions_that_last_too_long_end(host, limits, reason, settings):
+def test_too_long_sessions_are_ended(host, limits, reason, settings):
     limits(**settings, grace=0.1)
     with host.connect() as socket:
         socket.start(**PCM)
@@ -42,7 +42,7 @@ def test_sessions_that_last_too_long_end(host, limits, reason, settings):
     until(lambda: not host.live.sessions)  # and their results are forgotten
 
 
-def test_sessions_are_counted(host):
+def test_number_of_sessions_is_limited(host):
     with host.connect() as first, host.connect() as second, host.connect() as third:
         first.start(**PCM)
         second.start(**PCM)
@@ -53,7 +53,7 @@ def test_sessions_are_counted(host):
             socket.hear("ended")
 
 
-def test_a_service_that_is_behind_reads_no_more_and_says_so(host, limits, monkeypatch):
+def test_overloaded_service_pauses_reading_and_reports_it(host, limits, monkeypatch):
     with host.connect() as socket:
         session = host.live.sessions[socket.start(**PCM)["session"]]
         limits(patience=0.3)  # only now: the start above may take longer
@@ -69,7 +69,7 @@ def test_a_service_that_is_behind_reads_no_more_and_says_so(host, limits, monkey
         assert socket.hear("ended")["seconds"] == 60.0
 
 
-def test_a_client_that_is_stuck_is_told_and_may_resume(host, limits, monkeypatch):
+def test_stuck_client_is_notified_and_can_resume(host, limits, monkeypatch):
     monkeypatch.setattr(connection, "_STUCK", 0.2)
     with host.connect() as socket:
         session = host.live.sessions[socket.start(**PCM)["session"]]
@@ -95,7 +95,7 @@ def send_quietly(socket, data):
         socket.send_sound(data)
 
 
-def test_a_thousand_abandoned_sockets_are_closed(host, limits):
+def test_thousand_abandoned_sockets_are_closed(host, limits):
     """Half of them leave without a word; the others stay, and say nothing."""
     limits(patience=0.2)
     before, staying, refused = count_open(), [], 0
@@ -122,7 +122,7 @@ def test_a_thousand_abandoned_sockets_are_closed(host, limits):
         assert socket.start(**PCM)["resumed"] is False
 
 
-def test_a_client_that_reads_nothing_is_cut_off_and_may_resume(host, monkeypatch):
+def test_non_reading_client_is_disconnected_and_can_resume(host, monkeypatch):
     monkeypatch.setattr(patient_protocol, "_CLOSING", 0.3)
     with (
         host.connect(max_queue=1, close_timeout=0.1) as socket,
@@ -144,7 +144,7 @@ def test_a_client_that_reads_nothing_is_cut_off_and_may_resume(host, monkeypatch
         assert socket.hear("ended")["reason"] == "client"
 
 
-def test_clients_that_write_a_byte_now_and_then_are_cut_off(host, limits, monkeypatch):
+def test_slow_trickling_clients_are_disconnected(host, limits, monkeypatch):
     monkeypatch.setattr(patient_protocol, "_HEADERS", 0.5)
     limits(patience=0.5)
     half = HANDSHAKE[:100]  # of the headers

@@ -43,7 +43,7 @@ def as_webm(sound):
     return target.getvalue()
 
 
-def test_sound_becomes_utterances_in_order(sound, heard):
+def test_audio_gives_utterances_in_order(sound, heard):
     started = heard.messages[0]
     assert (started["resumed"], started["received"]) == (False, 0)
     assert started["labels"][0]["name"] == "neutral"
@@ -58,7 +58,7 @@ def test_sound_becomes_utterances_in_order(sound, heard):
     assert heard.of("ended")[0]["seconds"] == pytest.approx(len(sound) / 32000, abs=0.01)
 
 
-def test_results_come_in_every_format_and_are_not_on_disk(server, heard):
+def test_results_are_available_in_every_format_but_not_on_disk(server, heard):
     ended = heard.of("ended")[0]
     assert ended["reason"] == "client" and ended["job"] is None
     assert list(ended["files"]) == list(ANALYSIS_FORMATS)
@@ -79,7 +79,7 @@ def test_results_come_in_every_format_and_are_not_on_disk(server, heard):
     assert server.ask("GET", f"/v1/live/{'0' * 32}/files/csv").status_code == 404
 
 
-def test_a_browsers_sound_is_understood_and_kept_as_a_job(server, sound, heard):
+def test_browser_audio_is_decoded_and_kept_as_a_job(server, sound, heard):
     data = as_webm(sound)
     kept = listen(server.port, data, piece=777, format="webm_opus", keep=True, name="talk/../x")
     assert kept.spoken[0][0].startswith(SAID)
@@ -93,7 +93,7 @@ def test_a_browsers_sound_is_understood_and_kept_as_a_job(server, sound, heard):
     assert server.ask("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
 
 
-def test_a_lost_connection_goes_on_without_a_gap(server, sound, heard):
+def test_lost_connection_resumes_without_a_gap(server, sound, heard):
     with live(server.port) as first:
         session = first.start()["session"]
         first.send_sound(sound[: 10 * PIECE])
@@ -116,7 +116,7 @@ def test_a_lost_connection_goes_on_without_a_gap(server, sound, heard):
     assert late.spoken == heard.spoken
 
 
-def test_words_of_the_client_and_pictures_without_a_face(server, sound):
+def test_client_words_and_images_without_a_face(server, sound):
     with live(server.port) as socket:
         socket.start(**PCM, words="client", video=True)
         socket.send_sound(sound[: 10 * PIECE])
@@ -129,7 +129,7 @@ def test_words_of_the_client_and_pictures_without_a_face(server, sound):
     assert socket.of("ended")[0]["reason"] == "client"
 
 
-def test_examples_of_the_description_are_valid_and_understood(server):
+def test_documented_examples_are_valid_and_accepted(server):
     described = server.ask("GET", "/v1/live/asyncapi.json").json()
     messages, schemas = (described["components"][part] for part in ("messages", "schemas"))
     for name, message in messages.items():
@@ -169,7 +169,7 @@ def as_call(message):
 
 
 @pytest.mark.parametrize("client", ["live_client.py", "live-client.mjs"])
-def test_the_client_of_20_lines_works(server, sound, heard, tmp_path, client):
+def test_documented_20_line_client_works(server, sound, heard, tmp_path, client):
     with wave.open(str(tmp_path / "talk.wav"), "wb") as target:
         target.setparams((1, 2, 16000, 0, "NONE", ""))
         target.writeframes(sound)
@@ -192,5 +192,5 @@ def test_the_client_of_20_lines_works(server, sound, heard, tmp_path, client):
     ]
 
 
-def test_the_service_counts_sessions(server):
+def test_service_counts_sessions(server):
     until(lambda: "mmerc_live_sessions 0.0" in server.ask("GET", "/metrics").text)

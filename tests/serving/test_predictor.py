@@ -41,7 +41,7 @@ async def answer_all(predictor, talks, sets):
     return answers
 
 
-def test_requests_that_several_threads_answer_are_not_mixed(model, monkeypatch):
+def test_concurrent_requests_are_not_mixed(model, monkeypatch):
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     drawn, loaded = random.Random(0), load_model(model)
     talks = [talk(drawn) for _ in range(60)]
@@ -56,7 +56,7 @@ def test_requests_that_several_threads_answer_are_not_mixed(model, monkeypatch):
     assert not any(module.training for module in loaded.modules())
 
 
-def test_live_sessions_have_as_many_threads_after_predictions_as_before(tmp_path, model):
+def test_predictions_do_not_change_live_thread_counts(tmp_path, model):
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     jobs = Jobs(tmp_path, max_jobs=1)

@@ -67,7 +67,7 @@ def metric(server, line):
     return line in server.ask("GET", "/metrics").text.splitlines()
 
 
-def test_a_job_that_could_not_do_all_is_partial_and_says_why(server, film, subtitles):
+def test_partly_failed_job_is_partial_with_a_reason(server, film, subtitles):
     parts = server.ask("GET", "/ready").json()["parts"]
     assert set(parts) == {"model", "live", "disk", "workers", "transcriber"}
     until(
@@ -87,7 +87,7 @@ def test_a_job_that_could_not_do_all_is_partial_and_says_why(server, film, subti
     assert metric(server, 'mmerc_jobs{state="partial"} 1.0')
 
 
-def test_a_stopped_worker_is_reported_and_replaced(server, film, subtitles):
+def test_stopped_worker_is_reported_and_replaced(server, film, subtitles):
     until(lambda: ready(server))
     job = server.upload(film, subtitles).json()["id"]
     first = until(server.workers)[0]
@@ -112,7 +112,7 @@ def test_workers_that_cannot_start_are_reported_until_they_can(server):
     until(lambda: ready(server))
 
 
-def test_a_jobs_folder_that_is_gone_is_reported_until_it_is_back(server):
+def test_missing_jobs_folder_is_reported_until_it_returns(server):
     until(lambda: ready(server))
     jobs, away = server.folder / "jobs", server.folder / "away"
     jobs.rename(away)
@@ -124,7 +124,7 @@ def test_a_jobs_folder_that_is_gone_is_reported_until_it_is_back(server):
     until(lambda: ready(server))
 
 
-def test_a_model_that_hangs_is_reported_and_probes_do_not_pile_up(faceless):
+def test_hanging_model_is_reported_and_probes_do_not_pile_up(faceless):
     async def probe():
         predictor = Predictor(load_model(faceless), "model")  # nothing takes from its queue yet
         model = SingleCheck(
@@ -145,7 +145,7 @@ def test_a_model_that_hangs_is_reported_and_probes_do_not_pile_up(faceless):
     asyncio.run(probe())
 
 
-def test_a_model_that_is_busy_does_not_hang(faceless, monkeypatch):
+def test_busy_model_does_not_count_as_hanging(faceless, monkeypatch):
     monkeypatch.setattr(busy, "_QUEUED", 0.05)
     model = load_model(faceless)
     lines = tuple(
@@ -188,7 +188,7 @@ def test_a_model_that_is_busy_does_not_hang(faceless, monkeypatch):
 
 
 @pytest.mark.parametrize("computing", [True, False])
-def test_sessions_that_compute_are_busy_and_sessions_that_wait_hang(host, monkeypatch, computing):
+def test_computing_sessions_are_busy_and_waiting_ones_hang(host, monkeypatch, computing):
     readiness = host.app.app.state.service.readiness
     check = readiness.checks["live"]
     monkeypatch.setattr(check, "deadline", PATIENCE)
@@ -220,7 +220,7 @@ def test_sessions_that_compute_are_busy_and_sessions_that_wait_hang(host, monkey
     until(lambda: live_part(host)["ok"])
 
 
-def test_live_networks_that_hang_are_reported_and_sessions_that_never_end(host, sound, monkeypatch):
+def test_hanging_live_networks_and_endless_sessions_are_reported(host, sound, monkeypatch):
     check = host.app.app.state.service.readiness.checks["live"]
     for name, seconds in (("keep", 0.0), ("retry", 0.0), ("patience", 0.3), ("deadline", 0.3)):
         monkeypatch.setattr(check, name, seconds)
@@ -243,7 +243,7 @@ def test_live_networks_that_hang_are_reported_and_sessions_that_never_end(host, 
         assert socket.hear("ended")["utterances"] > 0
 
 
-def test_a_check_that_hangs_takes_one_thread_and_its_last_answer_counts_until_then():
+def test_hanging_check_uses_one_thread_and_its_last_answer():
     hanging, threads = threading.Event(), []
 
     def check():
@@ -269,7 +269,7 @@ def test_a_check_that_hangs_takes_one_thread_and_its_last_answer_counts_until_th
     asyncio.run(probe())
 
 
-def test_a_worker_lives_while_it_computes_and_a_sleeping_machine_is_no_silence():
+def test_computing_worker_and_suspended_machine_count_as_alive():
     pulse = Pulse()
     for seconds in range(100):
         pulse.wait(1.0)

@@ -29,16 +29,16 @@ def moved(packets, times):
     return packets
 
 
-def test_what_is_within_bounds_passes(film):
+def test_recordings_within_limits_pass(film):
     check_recording(film, longest=60)
 
 
-def test_a_header_that_says_too_much_is_believed(film):
+def test_overstated_header_is_believed(film):
     with pytest.raises(MediaError, match=r"longer than the 0\.05 minutes"):
         check_recording(film, longest=3)
 
 
-def test_hours_of_silence_in_a_small_file(tmp_path):
+def test_hours_of_silence_in_a_small_file_are_refused(tmp_path):
     bomb = write_silence(tmp_path / "bomb.flac", seconds=900)
     assert bomb.stat().st_size < 200_000  # 14 MB decoded
     check_recording(bomb, longest=901)
@@ -46,7 +46,7 @@ def test_hours_of_silence_in_a_small_file(tmp_path):
         check_recording(bomb, longest=600)
 
 
-def test_a_header_that_says_too_little_is_not_believed(tmp_path):
+def test_understated_header_is_not_believed(tmp_path):
     """A FLAC header may leave its length out; then only the packets tell."""
     path = write_silence(tmp_path / "bomb.flac", seconds=60)
     content = bytearray(path.read_bytes())
@@ -59,20 +59,20 @@ def test_a_header_that_says_too_little_is_not_believed(tmp_path):
         check_recording(path, longest=30)
 
 
-def test_times_that_leap(tmp_path):
+def test_jumping_timestamps(tmp_path):
     path = write_silence(tmp_path / "leaps.mka", seconds=4, times=lambda pts: 1000 * pts)
     with pytest.raises(MediaError, match="longer than"):
         check_recording(path, longest=600)
 
 
-def test_pictures_that_are_too_many(film, monkeypatch):
+def test_too_many_frames(film, monkeypatch):
     monkeypatch.setattr("mmerc.serving.recording_limits._PIXELS_PER_SECOND", 25 * 640 * 480 // 10)
     with pytest.raises(MediaError, match="larger when decoded"):
         check_recording(film, longest=60)
 
 
 @pytest.mark.parametrize("content", [b"#EXTM3U\nhttp://127.0.0.1:1/a.ts\n", b"no media", b""])
-def test_a_playlist_is_not_followed_and_rubbish_is_none(tmp_path, content):
+def test_playlists_are_not_followed_and_garbage_is_refused(tmp_path, content):
     (tmp_path / "recording").write_bytes(content)
     with pytest.raises(MediaError, match=r"not media|empty"):
         check_recording(tmp_path / "recording", longest=60)

@@ -65,7 +65,7 @@ def test_upload_run_click_download_delete(visit, server, film, subtitles):
     assert page.complaints == []
 
 
-def test_everything_is_done_with_the_keyboard(visit, server, film):
+def test_everything_works_with_the_keyboard(visit, server, film):
     page = visit(server)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "recording"
@@ -90,7 +90,7 @@ def test_everything_is_done_with_the_keyboard(visit, server, film):
     page.get_by_role("button", name="Analyse").wait_for()
 
 
-def test_what_is_refused_is_said(visit, server, tmp_path):
+def test_refusals_are_shown(visit, server, tmp_path):
     page = visit(server)
     large = tmp_path / "large.mp4"
     large.write_bytes(bytes(2**20 + 1))
@@ -117,7 +117,7 @@ def test_what_is_refused_is_said(visit, server, tmp_path):
     page.get_by_role("button", name="Analyse").wait_for()
 
 
-def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
+def test_page_waits_for_a_restarting_server(visit, served, film, subtitles):
     server = served()
     page = visit(server)
     page.get_by_label("Film or sound file").set_input_files(film)
@@ -132,7 +132,7 @@ def test_a_server_that_comes_back_is_waited_for(visit, served, film, subtitles):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(visit, server, tmp_path, scheme):
+def test_page_passes_axe(visit, server, tmp_path, scheme):
     page = visit(server, color_scheme=scheme)
     assert faults(page) == []
     (tmp_path / "no film.mp4").write_bytes(b"no film")
@@ -143,7 +143,7 @@ def test_axe_finds_no_fault(visit, server, tmp_path, scheme):
     page.get_by_role("button", name="Delete now").click()
 
 
-def test_one_click_runs_the_example_and_its_page_has_no_fault(visit, server):
+def test_one_click_runs_the_example_and_its_page_passes_axe(visit, server):
     page = visit(server, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("button", name="Try the example film").click()

@@ -97,7 +97,7 @@ def in_threads(function, arguments):
         thread.join()
 
 
-def test_every_job_is_claimed_once_and_places_are_counted_together(share):
+def test_jobs_are_claimed_once_and_slots_are_counted_together(share):
     processes = [share() for _ in range(3)]
     reserved, claimed = [], []
     in_threads(lambda jobs: reserved.extend(jobs.reserve() for _ in range(4)), processes)
@@ -109,7 +109,7 @@ def test_every_job_is_claimed_once_and_places_are_counted_together(share):
     assert len({job.claim for job in claimed if job}) == 9
 
 
-def test_an_abandoned_job_is_another_s_and_its_first_worker_changes_nothing(share, monkeypatch):
+def test_abandoned_job_is_taken_over_and_its_first_worker_loses_access(share, monkeypatch):
     first, second = share(), share()
     job = accepted(first)
     ours = first.claim()
@@ -131,7 +131,7 @@ def test_an_abandoned_job_is_another_s_and_its_first_worker_changes_nothing(shar
     assert ended.reasons == ["No faces.", "No voices."]
 
 
-def test_a_lease_from_before_the_clock_was_set_back_is_none(share):
+def test_lease_from_before_a_clock_change_is_invalid(share):
     jobs = share()
     job = accepted(jobs)
     claim = jobs.claim().claim
@@ -139,7 +139,7 @@ def test_a_lease_from_before_the_clock_was_set_back_is_none(share):
     assert jobs.claim().claim != claim
 
 
-def test_processes_see_each_other(share, monkeypatch):
+def test_processes_share_the_job_list(share, monkeypatch):
     front, worker = share(), share()
     assert front.processes() == []
     assert find_workers(front).startswith("No worker has reported recently")
@@ -168,7 +168,7 @@ def test_shared_folders_without_a_job_are_deleted_only_when_old(share):
     assert jobs.get(job) is not None
 
 
-def test_a_lost_connection_is_opened_again(postgres, tmp_path):
+def test_lost_connection_is_reopened(postgres, tmp_path):
     jobs, other = (
         Jobs(tmp_path, max_jobs=1, database=PostgresDatabase(postgres), shared=True)
         for _ in range(2)
@@ -182,7 +182,7 @@ def test_a_lost_connection_is_opened_again(postgres, tmp_path):
         opened.close()
 
 
-def test_a_database_that_cannot_be_used_is_refused_without_its_password(postgres):
+def test_unusable_database_error_hides_the_password(postgres):
     with pytest.raises(MmercError, match="--jobs-database") as caught:
         PostgresDatabase(postgres.replace("mmerc@", "nobody:secret@"))
     assert "secret" not in str(caught.value)
@@ -210,7 +210,7 @@ def test_jobs_of_an_earlier_version_are_read(tmp_path):
     jobs.close()
 
 
-def test_a_worker_that_is_killed_is_replaced_by_another(
+def test_worker_that_is_killed_is_replaced_by_another(
     request, tmp_path, model, film, subtitles, program
 ):
     """A server without workers of its own, and two of `mmerc worker`."""
@@ -237,7 +237,7 @@ def test_a_worker_that_is_killed_is_replaced_by_another(
         server.kill()
 
 
-def test_a_worker_without_its_model_does_not_start(tmp_path, program):
+def test_worker_without_its_model_does_not_start(tmp_path, program):
     log = tmp_path / "log"
     worker = program.start(
         "worker", "--jobs-folder", tmp_path / "jobs", "--model", tmp_path / "none", stderr=log
@@ -247,7 +247,7 @@ def test_a_worker_without_its_model_does_not_start(tmp_path, program):
     assert last.startswith(f"mmerc: {tmp_path / 'none'} is neither a run or model folder")
 
 
-def test_a_server_without_its_live_model_does_not_start(tmp_path, model, program):
+def test_server_without_its_live_model_does_not_start(tmp_path, model, program):
     log, missing = tmp_path / "log", tmp_path / "none"
     places = ("--jobs-folder", tmp_path / "jobs", "--model", model)
     server = program.start("serve", *places, "--live-model", missing, stderr=log)

@@ -36,7 +36,7 @@ def empty(server):
     return all(any(folder.iterdir()) for folder in (server.folder / "jobs").iterdir())
 
 
-def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
+def test_uploaded_video_is_analysed(server, film, subtitles):
     answer = server.upload(film, subtitles, name="../Tür & Tor?.mp4")
     assert answer.status_code == 202
     job = answer.json()
@@ -66,7 +66,7 @@ def test_a_film_goes_in_and_its_analysis_comes_out(server, film, subtitles):
     assert "Tür" not in server.log.read_text()
 
 
-def test_names_as_long_as_the_system_allows(server, film, subtitles):
+def test_longest_allowed_file_names(server, film, subtitles):
     names = [f"{character * 83}é.{ending}" for character, ending in (("語", "mp4"), ("字", "srt"))]
     assert {len(name.encode()) for name in names} == {255}
     parts = zip(("recording", "subtitles"), names, (film, subtitles), strict=True)
@@ -124,13 +124,13 @@ def test_names_as_long_as_the_system_allows(server, film, subtitles):
         "chunks",
     ],
 )
-def test_an_upload_that_cannot_be_taken(server, content, status, sentence):
+def test_invalid_uploads_are_refused(server, content, status, sentence):
     answer = post(server, content)
     assert (answer.status_code, sentence in answer.json()["detail"]) == (status, True)
     assert empty(server)
 
 
-def test_impossible_sets_are_refused_before_the_recording_is_sent(server):
+def test_impossible_set_options_are_refused_before_the_upload(server):
     start = body(("sets", "", b"0.99"), ("recording", "a.mp4", b"x"))
     head = (
         f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
@@ -147,7 +147,7 @@ def test_impossible_sets_are_refused_before_the_recording_is_sent(server):
     assert empty(server)
 
 
-def test_ten_gigabytes_are_refused_at_once(server):
+def test_ten_gigabytes_are_refused_immediately(server):
     head = (
         f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
         f"Content-Length: {10 * 2**30}\r\nExpect: 100-continue\r\n\r\n"
@@ -162,7 +162,7 @@ def test_ten_gigabytes_are_refused_at_once(server):
     assert empty(server)
 
 
-def test_who_goes_in_the_middle_leaves_nothing(server):
+def test_aborted_upload_leaves_nothing(server):
     head = f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {FORM}\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(f"{head}Content-Length: 500000\r\n\r\n".encode())
@@ -172,7 +172,7 @@ def test_who_goes_in_the_middle_leaves_nothing(server):
     assert server.ask("GET", "/health").ok
 
 
-def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch):
+def test_stalled_upload_releases_its_slot(tmp_path, monkeypatch):
     monkeypatch.setattr("mmerc.serving.upload._MAX_PAUSE", 0.05)
     pieces = [body(("recording", "a.mp4", bytes(100)), end="")]
 
@@ -188,7 +188,7 @@ def test_an_upload_that_stands_still_gives_its_place_back(tmp_path, monkeypatch)
     assert refused.value.status_code == 408
 
 
-def test_files_that_may_not_grow_are_said_and_nothing_is_lost(server, film):
+def test_file_size_limit_is_reported_and_nothing_is_lost(server, film):
     """As on a disk with a quota; test_full_disk.py fills one."""
     number, whole = server.process.pid, resource.RLIM_INFINITY
     resource.prlimit(number, resource.RLIMIT_FSIZE, (50_000, whole))
@@ -215,7 +215,7 @@ def still(path):
 
 
 @pytest.mark.parametrize("kind", ["rubbish", "silent", "playlist"])
-def test_a_job_fails_with_a_reason_and_without_paths(server, tmp_path, kind):
+def test_job_fails_with_a_reason_and_without_paths(server, tmp_path, kind):
     film = tmp_path / "a.mp4"
     if kind == "silent":
         still(film)
@@ -228,7 +228,7 @@ def test_a_job_fails_with_a_reason_and_without_paths(server, tmp_path, kind):
     server.ask("DELETE", f"/v1/jobs/{job['id']}")
 
 
-def test_a_full_queue_refuses_before_it_takes_anything(server, film):
+def test_full_queue_refuses_before_reading_the_upload(server, film):
     jobs = [server.upload(film) for _ in range(4)]
     try:
         assert [job.status_code for job in jobs] == [202, 202, 202, 429]

@@ -63,7 +63,7 @@ def batch_of(model, conversations):
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("scope", ["conversation", "utterance", "surrounding"])
-def test_vectors_are_those_of_all_windows_at_once(loaded, talks, scope, count, monkeypatch):
+def test_vectors_equal_encoding_all_windows_together(loaded, talks, scope, count, monkeypatch):
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     model = copy.deepcopy(loaded).eval()
     encoder = model.text_encoder
@@ -77,7 +77,7 @@ def test_vectors_are_those_of_all_windows_at_once(loaded, talks, scope, count, m
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_changed_weights_are_converted_again(loaded, talks, monkeypatch):
+def test_converted_weights_follow_changes(loaded, talks, monkeypatch):
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
     model = copy.deepcopy(loaded).eval()
     batch, encoder = batch_of(model, talks), model.text_encoder

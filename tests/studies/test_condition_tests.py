@@ -40,7 +40,7 @@ def differences(study, by="condition", permutations=999):
     return compared(compare_conditions(rows, conditions, permutations=permutations, seed=0))
 
 
-def test_a_planted_difference_is_seen_with_its_size(tmp_path):
+def test_planted_difference_is_detected_with_its_size(tmp_path):
     rows = differences(two_conditions(tmp_path, 1, {"shares": (SAD, SAD)}))
     sad = rows["share", "sadness"]
     assert (sad.condition, sad.reference, sad.null) == ("b", "a", "permuted conditions")
@@ -50,14 +50,14 @@ def test_a_planted_difference_is_seen_with_its_size(tmp_path):
     assert rows["inertia above chance", ""].p_value > 0.05
 
 
-def test_more_inertia_is_seen_in_the_condition_that_has_it(tmp_path):
+def test_higher_inertia_is_detected_in_its_condition(tmp_path):
     rows = differences(two_conditions(tmp_path, 3, {"inertia": 0.6}))
     assert rows["inertia above chance", ""].effect > 0.15
     assert rows["inertia above chance", ""].p_value < 0.01
     assert rows["contagion above chance", ""].p_value > 0.05
 
 
-def test_the_p_value_is_that_of_all_permutations(tmp_path):
+def test_p_value_equals_exact_enumeration(tmp_path):
     study = two_conditions(tmp_path, 5, {"shares": (SAD, SHARES)}, recordings=4, size=20)
     row = differences(study, permutations=20_000)["share", "joy"]
     table = pq.read_table(study / "utterances.parquet").to_pylist()
@@ -76,7 +76,7 @@ def test_the_p_value_is_that_of_all_permutations(tmp_path):
     assert row.p_value == pytest.approx(np.mean(far), abs=0.015)
 
 
-def test_recordings_of_a_participant_move_together(tmp_path):
+def test_recordings_of_a_participant_are_permuted_together(tmp_path):
     """Four participants of four recordings each: at best 2 of 6 arrangements are as far."""
     study = two_conditions(
         tmp_path,
@@ -87,7 +87,7 @@ def test_recordings_of_a_participant_move_together(tmp_path):
     assert differences(study)["share", "sadness"].p_value == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_participants_who_were_in_both_conditions_are_compared_with_themselves(tmp_path):
+def test_participants_in_both_conditions_are_compared_within_person(tmp_path):
     """Eight participants, each in both conditions: 2 of 256 arrangements are as far."""
     study = two_conditions(
         tmp_path, 1, {"shares": (SAD, SAD)}, participants=lambda name: f"p{name[-1]}"
@@ -95,7 +95,7 @@ def test_participants_who_were_in_both_conditions_are_compared_with_themselves(t
     assert differences(study)["share", "sadness"].p_value == pytest.approx(2 / 256, abs=0.006)
 
 
-def test_a_column_of_participants_compares_speakers_within_recordings(tmp_path):
+def test_column_of_participants_compares_speakers_within_recordings(tmp_path):
     columns = simulate(1, recordings=8, shares=(SAD, SHARES))
     names = zip(columns["recordings"], columns["speakers"], strict=True)
     study = write_study(
@@ -110,7 +110,7 @@ def test_a_column_of_participants_compares_speakers_within_recordings(tmp_path):
     assert row.p_value == pytest.approx(2 / 256, abs=0.006)
 
 
-def test_nothing_is_seen_between_conditions_that_are_alike(tmp_path):
+def test_no_difference_is_detected_between_equal_conditions(tmp_path):
     count = 0
     for seed in range(100):
         study = two_conditions(tmp_path, 100 + 2 * seed, {}, recordings=5, size=20)
@@ -119,7 +119,7 @@ def test_nothing_is_seen_between_conditions_that_are_alike(tmp_path):
     assert low <= count <= high
 
 
-def test_labels_are_permuted_within_mixed_blocks_and_pure_blocks_as_wholes():
+def test_mixed_blocks_are_permuted_inside_and_pure_blocks_as_units():
     label = np.array([True, False, True, True, False, False])
     block = np.array([0, 0, 3, 3, 5, 5])  # mixed, pure, pure
     drawn = _permute_labels(label, block, 400, np.random.default_rng(0))
@@ -128,7 +128,7 @@ def test_labels_are_permuted_within_mixed_blocks_and_pure_blocks_as_wholes():
     assert seen == {one + other for one in mixed for other in pure}
 
 
-def test_every_two_of_three_conditions_are_compared(tmp_path):
+def test_all_pairs_of_three_conditions_are_compared(tmp_path):
     columns = simulate(1, recordings=6, size=20)
     conditions = ["xyz"[int(name[-1]) // 2] for name in columns["recordings"]]
     study = write_study(tmp_path, columns, condition=conditions)
@@ -141,21 +141,21 @@ def test_every_two_of_three_conditions_are_compared(tmp_path):
 
 
 @pytest.mark.parametrize("by", ["none", "emotion", "session"])
-def test_a_column_that_cannot_be_compared_is_refused(tmp_path, by):
+def test_column_that_cannot_be_compared_is_refused(tmp_path, by):
     columns = simulate(1, recordings=2, size=10)
     study = write_study(tmp_path, columns, session=["one"] * 20)
     with pytest.raises(UsageError, match=f"--by '{by}': the"):
         measure_study(study, shuffles=9, by=by)
 
 
-def test_a_column_that_differs_within_a_speaker_is_refused(tmp_path):
+def test_column_that_differs_within_a_speaker_is_refused(tmp_path):
     columns = simulate(1, recordings=2, size=10)
     study = write_study(tmp_path, columns, phase=["early", "late"] * 10)
     with pytest.raises(InputError, match="changes within the utterances of a speaker"):
         measure_study(study, shuffles=9, by="phase")
 
 
-def test_a_column_that_neither_recordings_nor_participants_have_is_refused(tmp_path):
+def test_unknown_column_is_refused(tmp_path):
     columns = simulate(1, recordings=2, size=10)
     pairs = list(zip(columns["recordings"], columns["speakers"], strict=True))
     roles = {pair: f"role {number % 2}" for number, pair in enumerate(sorted(set(pairs)))}
@@ -167,14 +167,14 @@ def test_a_column_that_neither_recordings_nor_participants_have_is_refused(tmp_p
         measure_study(study, shuffles=9, by="role")
 
 
-def test_recordings_without_a_condition_take_no_part(tmp_path):
+def test_recordings_without_a_condition_are_excluded(tmp_path):
     columns = simulate(1, recordings=6, size=20)
     conditions = [[None, "x", "y"][int(name[-1]) % 3] for name in columns["recordings"]]
     rows = differences(write_study(tmp_path, columns, condition=conditions))
     assert rows["entropy", ""].count == 80
 
 
-def test_a_missing_or_damaged_table_is_refused(tmp_path):
+def test_missing_or_damaged_table_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"utterances\.parquet: no such file"):
         measure_study(tmp_path, shuffles=9)
     (tmp_path / "utterances.parquet").write_bytes(b"PAR1 no")

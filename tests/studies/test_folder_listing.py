@@ -22,7 +22,7 @@ def touch(folder, *names, text=""):
         (folder / name).write_text(text)
 
 
-def test_links_are_used_inside_the_folder_alone_and_cycles_end(tmp_path):
+def test_links_are_followed_only_inside_the_folder_and_cycles_end(tmp_path):
     folder, outside = tmp_path / "in", tmp_path / "outside"
     touch(folder, "a.mp4", "day/b.wav", ".hidden.mp4", ".git/c.mp4")
     touch(outside, "private.mp4")
@@ -43,7 +43,7 @@ def test_links_are_used_inside_the_folder_alone_and_cycles_end(tmp_path):
     assert sorted(item.name for item in plan.failed) == ["circle", "gone", "out"]
 
 
-def test_results_of_studies_and_captions_of_ours_are_no_input(tmp_path):
+def test_study_results_and_own_captions_are_not_input(tmp_path):
     touch(tmp_path, "a.mp4", "study/.mmerc-study", "study/recordings/a/a.mp4", "out/b.mp4")
     touch(tmp_path, "a.vtt", text=OWN)
     listing = list_folder(tmp_path, skip=tmp_path / "out")
@@ -63,7 +63,7 @@ def test_results_of_studies_and_captions_of_ours_are_no_input(tmp_path):
         (["a.rttm", "a.notes.srt", "day/a.srt"], None, None),
     ],
 )
-def test_side_files_by_name(tmp_path, names, subtitles, transcript):
+def test_side_files_are_matched_by_name(tmp_path, names, subtitles, transcript):
     touch(tmp_path, "a.mp4", *names)
     sides = match_side_files(tmp_path / "a.mp4", group_by_name(list_folder(tmp_path).files))
     assert sides.problem is None
@@ -80,7 +80,7 @@ def test_ambiguous_subtitles(tmp_path, names):
     assert "could each be its subtitles; keep one" in plan.failed[0].reason
 
 
-def test_one_name_for_a_film_and_a_sound(tmp_path):
+def test_video_and_audio_with_the_same_name(tmp_path):
     touch(tmp_path, "a.mp4", "A.wav", "b.wav", "orphan.srt")
     plan = plan_folder(tmp_path)
     assert [item.name for item in plan.recordings] == ["b"]
@@ -90,7 +90,7 @@ def test_one_name_for_a_film_and_a_sound(tmp_path):
     assert "orphan.srt is not used: no recording in its folder has its name." in plan.remarks
 
 
-def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
+def test_folder_without_read_permission(tmp_path, monkeypatch):
     touch(tmp_path, "a.mp4", "closed/b.mp4")
     scan = os.scandir
 
@@ -105,7 +105,7 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     assert plan.failed[0].reason == "the folder cannot be read (permission denied)"
 
 
-def test_subtitles_that_a_study_file_lists_are_used(tmp_path):
+def test_subtitles_listed_in_a_study_file_are_used(tmp_path):
     touch(tmp_path, "a.mp4", "a.srt", "b.mp4", "words.vtt", "alone.srt")
     recordings = (
         "recordings:\n- {file: a.mp4, subtitles: a.srt}\n- {file: b.mp4, subtitles: words.vtt}\n"

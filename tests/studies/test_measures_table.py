@@ -15,13 +15,13 @@ ROW = Measure(
 )  # fmt: skip
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_table_is_read_back(tmp_path):
     path = tmp_path / "measures.csv"
     write_measures(path, [ROW])
     assert read_measures(path) == [ROW]
 
 
-def test_numbers_are_rounded_missing_ones_empty_and_formulas_harmless(tmp_path):
+def test_numbers_are_rounded_gaps_empty_and_formulas_escaped(tmp_path):
     path = tmp_path / "measures.csv"
     write_measures(path, [ROW])
     with open(path, encoding="utf-8", newline="") as file:
@@ -36,7 +36,7 @@ def test_every_column_is_explained_once():
     assert all(column.meaning for column in measure_columns())
 
 
-def test_a_damaged_table_is_refused(tmp_path):
+def test_damaged_table_is_refused(tmp_path):
     path = tmp_path / "measures.csv"
     write_measures(path, [ROW])
     path.write_text(path.read_text().replace("0.25", "a quarter"))

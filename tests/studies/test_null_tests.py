@@ -66,7 +66,7 @@ def slow_rates(all_talks):
 
 
 @pytest.mark.parametrize("columns", [SMALL, simulate(3, recordings=4, size=15, inertia=0.3)])
-def test_values_are_those_of_a_walk_through_the_turns(columns):
+def test_values_equal_a_loop_over_the_turns(columns):
     rows = rows_by_name(measure_sequences(build_sequences(LABELS, **columns), shuffles=19, seed=0))
     for key, value in slow_rates(talks(columns)).items():
         assert rows[key].value == (None if value is None else pytest.approx(value)), key
@@ -94,7 +94,7 @@ def arrangements(columns, null):
 
 
 @pytest.mark.parametrize(("measure", "null"), [("inertia", "permuted"), ("contagion", "shifted")])
-def test_p_value_and_chance_are_those_of_all_shuffles(measure, null):
+def test_p_value_and_chance_equal_exact_enumeration(measure, null):
     columns = simulate(5, recordings=1, size=8, inertia=0.4, contagion=0.3)
     row = rows_by_name(
         measure_sequences(build_sequences(LABELS, **columns), shuffles=20_000, seed=1)
@@ -108,7 +108,7 @@ def test_p_value_and_chance_are_those_of_all_shuffles(measure, null):
 
 
 @pytest.mark.parametrize("shuffle", [_permuted, _shifted])
-def test_a_shuffle_keeps_every_speakers_emotions(shuffle):
+def test_shuffle_keeps_every_speakers_emotions(shuffle):
     sorted_rows = sequences(1, recordings=3, size=20)
     (shuffled,) = shuffle(sorted_rows, [500], np.random.default_rng(0))
     for voice in range(sorted_rows.voices):
@@ -149,7 +149,7 @@ def test_expected_counts_are_the_mean_over_many_shuffles():
     ("planted", "found_by", "not_by"),
     [({"inertia": 0.3}, "inertia", "contagion"), ({"contagion": 0.3}, "contagion", None)],
 )
-def test_a_planted_effect_is_seen(planted, found_by, not_by):
+def test_planted_effect_is_detected(planted, found_by, not_by):
     seen = []
     for seed in range(10):
         rows = measure_sequences(sequences(seed, recordings=12, **planted), shuffles=999, seed=0)
@@ -167,7 +167,7 @@ def test_a_planted_effect_is_seen(planted, found_by, not_by):
     [{}, {"inertia": 0.7}, {"shares": (np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.1, 0.8]))}],
     ids=["independent", "inertia", "shares"],
 )
-def test_nothing_is_seen_where_nothing_is(settings):
+def test_no_effect_is_detected_without_one(settings):
     """Of 200 studies without an effect, the share with p < 0.05 is about that.
 
     Speakers' own inertia and different shares must not pass for contagion.
@@ -185,7 +185,7 @@ def test_nothing_is_seen_where_nothing_is(settings):
         assert low - 1 <= count <= high, (measure, count)
 
 
-def test_the_same_seed_gives_the_same_rows():
+def test_same_seed_gives_the_same_rows():
     study = sequences(4)
     assert measure_sequences(study, shuffles=99, seed=3) == measure_sequences(
         study, shuffles=99, seed=3
@@ -202,7 +202,7 @@ def test_rare_emotions_are_described_but_not_tested():
     assert rows["inertia", "sadness", ""].value is None  # nothing follows the only one
 
 
-def test_one_recording_has_no_interval_and_single_turns_no_inertia():
+def test_single_recording_has_no_interval_and_single_turns_no_inertia():
     columns = {"recordings": ["r"] * 3, "speakers": ["A", "B", "C"], "emotions": ["joy"] * 3}
     rows = rows_by_name(measure_sequences(build_sequences(LABELS, **columns), shuffles=19, seed=0))
     assert rows["inertia", "", ""].value is None
@@ -222,7 +222,7 @@ def test_no_pair_crosses_a_conversation():
     assert len(study.answers.first) == len(study.consecutive.first) == 2
 
 
-def test_turns_are_in_order_of_time_where_all_times_are_known():
+def test_turns_are_sorted_by_time_if_all_times_are_known():
     columns = {
         "recordings": ["r"] * 3 + ["s"] * 3, "speakers": ["A"] * 6,
         "emotions": ["joy", "neutral", "sadness"] * 2, "starts": [5.0, 1.0, 3.0, 9.0, None, 1.0],
@@ -232,22 +232,22 @@ def test_turns_are_in_order_of_time_where_all_times_are_known():
     assert [LABELS[n] for n in study.emotion] == order
 
 
-def test_an_emotion_without_a_probability_is_refused():
+def test_emotion_without_a_probability_is_refused():
     with pytest.raises(InputError, match="'calm' has no probability"):
         build_sequences(LABELS, emotions=["calm"], recordings=["r"], speakers=["A"])
 
 
-def test_no_shuffle_is_refused():
+def test_zero_shuffles_are_refused():
     with pytest.raises(UsageError, match="at least one shuffle"):
         measure_sequences(sequences(), shuffles=0, seed=0)
 
 
-def test_a_study_without_utterances_has_no_measures():
+def test_study_without_utterances_has_no_measures():
     empty = build_sequences(LABELS, emotions=[], recordings=[], speakers=[])
     assert measure_sequences(empty, shuffles=9, seed=0) == []
 
 
-def test_holm_is_over_all_tests_and_says_how_many_shuffles_it_needs():
+def test_holm_covers_all_tests_and_states_the_needed_shuffles():
     rows = correct_for_many_tests(measure_sequences(sequences(), shuffles=99, seed=0))
     tested = [row for row in rows if row.p_value is not None]
     assert len(tested) == 4 + 4 + 9
@@ -261,7 +261,7 @@ def test_entropy_in_bits():
     assert entropy(np.array([[3.0, 0.0], [1.0, 1.0]])).tolist() == [0.0, 1.0]
 
 
-def test_bootstrap_interval_is_that_of_a_loop():
+def test_bootstrap_interval_equals_a_loop():
     values = np.array([[1.0], [2.0], [6.0], [7.0]])
     weights = recording_weights(4, seed=0)
     drawn = [float((row[:, None] * values).sum()) for row in weights]

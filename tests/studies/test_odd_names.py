@@ -10,7 +10,7 @@ ODD = (
 )  # fmt: skip
 
 
-def test_a_folder_of_odd_names_can_be_planned_and_listed(tmp_path):
+def test_folder_with_odd_names_can_be_planned_and_listed(tmp_path):
     for name in ODD:
         (tmp_path / name).write_text("Ann: You came!\nBob: I did.\n")
     plan = plan_folder(tmp_path)

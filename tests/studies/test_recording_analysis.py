@@ -55,7 +55,7 @@ def recording(tmp_path):
     return plan_folder(folder).recordings[0]
 
 
-def test_a_recording_that_changes_during_its_analysis_is_not_stored(
+def test_recording_that_changes_during_its_analysis_is_not_stored(
     analyzer, recording, tmp_path, monkeypatch
 ):
     read = analyzer.pipeline.read
@@ -77,7 +77,7 @@ def test_a_recording_that_changes_during_its_analysis_is_not_stored(
     assert analyzer(recording).state == "unchanged"
 
 
-def test_excluded_parts_leave_a_study_live(recording, tmp_path):
+def test_excluded_parts_are_removed_from_a_live_study(recording, tmp_path):
     model = save_model(tmp_path / "model", widths={})
     settings = StudySettings(model=str(model), live=True)
     analyzer = PrepareAnalyzer(study=tmp_path, settings=settings, **RANDOM)()
@@ -85,14 +85,14 @@ def test_excluded_parts_leave_a_study_live(recording, tmp_path):
     assert source.settings()["as_live"]
 
 
-def test_results_of_other_code_are_not_up_to_date(analyzer, recording):
+def test_results_of_another_code_version_are_outdated(analyzer, recording):
     assert analyzer(recording).state == "analysed"
     assert analyzer(recording).state == "unchanged"
     analyzer.task = replace(analyzer.task, code_fingerprint="another")
     assert analyzer(recording).state == "analysed"
 
 
-def test_a_recording_that_disappeared(analyzer, recording):
+def test_recording_that_disappeared(analyzer, recording):
     recording.file.unlink()
     outcome = analyzer(recording)
     assert (outcome.state, outcome.reason) == (
@@ -101,7 +101,7 @@ def test_a_recording_that_disappeared(analyzer, recording):
     )
 
 
-def test_a_recording_that_may_not_be_read(analyzer, recording):
+def test_recording_without_read_permission(analyzer, recording):
     recording.file.chmod(0)
     with not_as_root():
         outcome = analyzer(recording)
@@ -109,7 +109,7 @@ def test_a_recording_that_may_not_be_read(analyzer, recording):
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN])
-def test_a_network_path_that_disappears_in_the_middle(analyzer, recording, monkeypatch, code):
+def test_network_path_that_disappears_midway(analyzer, recording, monkeypatch, code):
     """What the system says of a share that is gone is the recording's reason, in one sentence."""
 
     def fail(conversations, *, name):
@@ -130,7 +130,7 @@ def test_results_that_disappear_before_the_tables_are_written(analyzer, recordin
         write_tables(out, plan, [outcome])
 
 
-def test_a_film_with_a_face(tmp_path):
+def test_video_with_a_face(tmp_path):
     folder, model = tmp_path / "in", tmp_path / "model"
     folder.mkdir()
     cut("photograph", folder / "scene.mp4", seconds=3.0)
@@ -145,7 +145,7 @@ def test_a_film_with_a_face(tmp_path):
     assert record["absent"] == {}
 
 
-def test_an_internal_error_is_the_recordings_own(analyzer, recording, monkeypatch):
+def test_internal_error_affects_one_recording_only(analyzer, recording, monkeypatch):
     def fail(conversations, *, name):
         raise ZeroDivisionError("by zero")
 
@@ -155,7 +155,7 @@ def test_an_internal_error_is_the_recordings_own(analyzer, recording, monkeypatc
     assert outcome.reason.startswith("internal error (ZeroDivisionError: by zero)")
 
 
-def test_a_film_with_a_transcript(analyzer, tmp_path):
+def test_video_with_a_transcript(analyzer, tmp_path):
     """Lines last until the next one; an excluded part takes its line away."""
     folder = tmp_path / "in"
     folder.mkdir()
@@ -176,7 +176,7 @@ def test_a_film_with_a_transcript(analyzer, tmp_path):
     assert "all of its utterances are in excluded parts" in everything.reason
 
 
-def test_a_transcript_without_times_beside_a_film_is_not_used_silently(recording, tmp_path):
+def test_untimed_transcript_next_to_a_video_gives_a_remark(recording, tmp_path):
     film = replace(recording, file=tmp_path / "talk.mp4", transcript=recording.file)
     chosen = choose_source(FromSpeech(language="en"), film)
     assert (chosen.source, chosen.words_from) == (FromSpeech(language="en"), "speech")

@@ -30,7 +30,7 @@ from mmerc.studies.remote_results import RemoteResults
         ),
     ],
 )
-def test_what_keeps_a_file_from_being_copied(tmp_path, monkeypatch, error, sentence):
+def test_reasons_not_to_copy_a_file(tmp_path, monkeypatch, error, sentence):
     def fail(*arguments, **options):
         raise error
 
@@ -42,19 +42,19 @@ def test_what_keeps_a_file_from_being_copied(tmp_path, monkeypatch, error, sente
     assert not list(tmp_path.iterdir())
 
 
-def test_a_url_that_is_none_is_described_without_a_password():
+def test_invalid_url_is_reported_without_its_password():
     assert describe_place("ftp://ann:sec[ret@host/x") == "ftp://..."
     with pytest.raises(InputError, match=r"^ftp://\.\.\.: cannot be reached"):
         RemoteFolder("ftp://ann:sec[ret@host/x").names()
 
 
-def test_the_copy_of_results_is_not_named_by_a_password(tmp_path, monkeypatch):
+def test_copy_of_results_is_not_named_after_a_password(tmp_path, monkeypatch):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path))
     assert RemoteResults(RemoteFolder("ftp://ann:secret@host")).copy.path.name == "host"
     assert RemoteResults(RemoteFolder("s3://lab/study/")).copy.path.name == "study"
 
 
-def test_tables_that_a_study_file_lists_and_what_a_killed_worker_leaves(tmp_path, monkeypatch):
+def test_listed_tables_and_leftovers_of_a_killed_worker(tmp_path, monkeypatch):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
     (tmp_path / "in").mkdir()
     (tmp_path / "in/talk.csv").write_text("speaker,text\nAnn,Hello\n")
@@ -67,7 +67,7 @@ def test_tables_that_a_study_file_lists_and_what_a_killed_worker_leaves(tmp_path
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["size known", "size unknown"])
-def test_subtitles_at_a_url_that_are_too_large_are_not_copied(tmp_path, monkeypatch, known):
+def test_too_large_remote_subtitles_are_not_copied(tmp_path, monkeypatch, known):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "in"
     folder.mkdir()
@@ -90,7 +90,7 @@ def test_subtitles_at_a_url_that_are_too_large_are_not_copied(tmp_path, monkeypa
         assert local.subtitles.stat().st_size == LARGEST_TEXT
 
 
-def test_a_film_at_a_url_whose_own_subtitles_are_used_may_be_large(tmp_path, monkeypatch):
+def test_remote_video_with_embedded_subtitles_can_be_large(tmp_path, monkeypatch):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "in"
     folder.mkdir()
@@ -114,7 +114,7 @@ class _Streaming(SimpleHTTPRequestHandler):
         pass
 
 
-def test_all_of_a_small_file_is_read_from_a_server_that_streams(tmp_path):
+def test_small_file_is_read_completely_from_a_streaming_server(tmp_path):
     content = b"a line of subtitles\n" * 100_000
     (tmp_path / "talk.srt").write_bytes(content)
     handler = partial(_Streaming, directory=str(tmp_path))
@@ -128,7 +128,7 @@ def test_all_of_a_small_file_is_read_from_a_server_that_streams(tmp_path):
     assert start == content[:1_000_000]
 
 
-def test_captions_of_an_analysis_at_a_url_are_no_subtitles(tmp_path):
+def test_remote_captions_of_an_analysis_are_not_subtitles(tmp_path):
     for name, start in (("own", "WEBVTT\n\nNOTE emotions in own.mp4\n"), ("other", "WEBVTT\n\n")):
         (tmp_path / f"{name}.mp4").write_bytes(b"film")
         (tmp_path / f"{name}.vtt").write_text(start + "x" * 100)
@@ -136,7 +136,7 @@ def test_captions_of_an_analysis_at_a_url_are_no_subtitles(tmp_path):
     assert (other.subtitles.name, own.subtitles) == ("other.vtt", None)
 
 
-def test_captions_in_the_results_of_another_study_are_not_read(tmp_path, monkeypatch):
+def test_captions_of_another_study_are_not_read(tmp_path, monkeypatch):
     results = tmp_path / "earlier" / "recordings" / "talk"
     results.mkdir(parents=True)
     (tmp_path / "earlier" / ".mmerc-study").touch()

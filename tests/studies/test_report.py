@@ -44,7 +44,7 @@ def page(study):
     return write_report(study).read_text(encoding="utf-8")
 
 
-def test_it_has_every_part_and_no_words(page, study):
+def test_report_has_every_part_and_no_utterance_text(page, study):
     titles = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
     assert titles == [
         "Overview", "Emotions by condition", "Emotions by group", "Emotions by participant",
@@ -56,14 +56,14 @@ def test_it_has_every_part_and_no_words(page, study):
     assert words[0] and not any(word in page for word in set(words))
 
 
-def test_it_loads_nothing_and_runs_its_own_script_alone(page):
+def test_report_loads_nothing_and_runs_only_its_own_script(page):
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "media-src" not in policy and "unsafe" not in policy
     assert not re.search(r'(?:src|href)=|url\(|@import|style="', page)
 
 
-def test_names_are_text_never_markup(tmp_path):
+def test_names_are_escaped(tmp_path):
     columns = simulate(1, recordings=4, size=20)
     columns["recordings"] = [EVIL + name for name in columns["recordings"]]
     columns["speakers"] = [EVIL + name for name in columns["speakers"]]
@@ -73,7 +73,7 @@ def test_names_are_text_never_markup(tmp_path):
     assert EVIL in text_of(page)
 
 
-def test_numbers_are_those_of_the_tables(page, study):
+def test_numbers_equal_the_tables(page, study):
     text = text_of(page)
     table = pq.read_table(study / "utterances.parquet").to_pylist()
     share = sum(row["emotion"] == "joy" for row in table) / len(table)
@@ -94,7 +94,7 @@ def test_numbers_are_those_of_the_tables(page, study):
         assert person.recordings == len({row["recording"] for row in own}) == 2
 
 
-def test_what_to_doubt_is_counted(study):
+def test_doubtful_values_are_counted(study):
     doubts = {item.what: item for item in list_doubts(read_study_data(study))}
     table = pq.read_table(study / "utterances.parquet").to_pylist()
     assert doubts["without sound"].count == sum(not row["present.audio"] for row in table) > 0
@@ -107,7 +107,7 @@ def test_what_to_doubt_is_counted(study):
     assert doubts["probability below 50%"].count == uncertain > 0
 
 
-def test_the_methods_name_versions_model_shuffles_and_sources(study):
+def test_methods_name_versions_model_shuffles_and_sources(study):
     measures = measure_study(study, shuffles=49, seed=7, by="condition")
     methods = describe_methods(read_study_data(study), measures)
     tested = sum(row.p_value is not None for row in measures)
@@ -127,7 +127,7 @@ def test_the_methods_name_versions_model_shuffles_and_sources(study):
     assert any(fact.startswith("What it was not tested on: Real recordings") for fact in facts)
 
 
-def test_measures_that_are_up_to_date_are_used_and_others_are_replaced(tmp_path):
+def test_current_measures_are_used_and_outdated_ones_replaced(tmp_path):
     study = write_study(tmp_path, simulate(1, recordings=3, size=20))
     path = study / "measures.csv"
     write_measures(path, measure_study(study, shuffles=49, seed=3))
@@ -139,7 +139,7 @@ def test_measures_that_are_up_to_date_are_used_and_others_are_replaced(tmp_path)
     assert path.read_text() != before
 
 
-def test_a_study_of_one_short_recording_without_columns_has_a_report(tmp_path):
+def test_study_of_one_short_recording_without_columns_has_a_report(tmp_path):
     columns = {"recordings": ["r"], "speakers": ["A"], "emotions": ["joy"]}
     text = text_of(write_report(write_study(tmp_path, columns)).read_text())
     assert "Emotions by speaker" in text and "A (r)" in text
@@ -147,13 +147,13 @@ def test_a_study_of_one_short_recording_without_columns_has_a_report(tmp_path):
     assert "fewer than 10 utterances 100 % 1 of 1 recordings" in text
 
 
-def test_a_study_without_utterances_is_refused(tmp_path):
+def test_study_without_utterances_is_refused(tmp_path):
     columns = {"recordings": [], "speakers": [], "emotions": []}
     with pytest.raises(InputError, match="has no utterances"):
         write_report(write_study(tmp_path, columns))
 
 
-def test_cells_of_the_heat_map_say_how_far_from_chance(study):
+def test_heat_map_cells_show_the_difference_from_chance(study):
     measures = measure_study(study, shuffles=199)
     cells = heat_cells(LABELS, measures)
     by_pair = {(m.emotion, m.next_emotion): m for m in measures if m.measure == "transition"}
@@ -165,7 +165,7 @@ def test_cells_of_the_heat_map_say_how_far_from_chance(study):
                 assert cell["kind"].startswith("more3" if measure.effect > 0 else "less3")
 
 
-def test_shares_over_time_are_those_of_near_utterances(tmp_path):
+def test_shares_over_time_use_nearby_utterances(tmp_path):
     size = 200
     columns = {
         "recordings": ["r"] * size, "speakers": ["A"] * size,

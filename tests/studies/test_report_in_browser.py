@@ -26,7 +26,7 @@ def visit(new_page, report):
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_it_fits_and_axe_finds_no_fault(visit, report, width, scheme):
+def test_report_fits_and_passes_axe(visit, report, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
     page = visit(width, color_scheme=scheme)
     assert page.complaints == [] and page.asked == [report.as_uri()]
@@ -51,7 +51,7 @@ def test_it_fits_and_axe_finds_no_fault(visit, report, width, scheme):
     assert faults == []
 
 
-def test_figures_are_drawn_in_the_colours_of_their_labels(visit):
+def test_figures_use_the_label_colours(visit):
     page = visit()
     colours = page.evaluate(
         """() => [...document.querySelectorAll(".legend li")].slice(0, 3).map((item) =>
@@ -69,7 +69,7 @@ def test_figures_are_drawn_in_the_colours_of_their_labels(visit):
     assert sizes == 0
 
 
-def test_the_paragraph_and_the_references_are_copied_or_selected(visit):
+def test_paragraph_and_references_can_be_copied_or_selected(visit):
     page = visit()
     for name, button in (
         ("paragraph", "Copy the paragraph"),
@@ -88,7 +88,7 @@ def test_the_paragraph_and_the_references_are_copied_or_selected(visit):
             assert page.inner_text("#copied") == "Copied."
 
 
-def test_print_shows_everything_on_white(visit):
+def test_printout_shows_everything_on_white(visit):
     page = visit(794, color_scheme="dark")
     page.emulate_media(media="print")
     assert not page.get_by_role("button").first.is_visible()

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 
-def test_a_study_is_planned_and_reported_without_torch():
+def test_study_is_planned_and_reported_without_torch():
     code = (
         "import sys\n"
         "import mmerc.cli.study_run, mmerc.studies.study_plan, mmerc.studies.run_study\n"

@@ -4,7 +4,7 @@ from mmerc.files import atomic_file
 from mmerc.studies.study_folder import LOCK, StudyFolder
 
 
-def test_what_a_killed_command_began_is_removed(tmp_path):
+def test_leftovers_of_a_killed_command_are_removed(tmp_path):
     (tmp_path / LOCK).touch()
     (tmp_path / "recordings" / ".talk.x").mkdir(parents=True)
     for name in ("utterances.csv", "report.html"):
@@ -17,7 +17,7 @@ def test_what_a_killed_command_began_is_removed(tmp_path):
         assert not list((tmp_path / "recordings").iterdir())
 
 
-def test_what_another_command_is_writing_stays(tmp_path):
+def test_files_being_written_by_another_command_stay(tmp_path):
     """A report is written without the study's lock."""
     folder = StudyFolder(tmp_path)
     with folder.lock(), atomic_file(tmp_path / "report.html") as report:

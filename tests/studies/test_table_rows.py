@@ -55,7 +55,7 @@ def test_speakers(tmp_path):
     assert (whole["absent_text"], whole["absent_audio"], whole["absent_video"]) == (0.0, 0.25, 1.0)
 
 
-def test_sets_have_columns_where_they_were_asked_for(tmp_path):
+def test_set_columns_exist_only_on_request(tmp_path):
     asked = prediction(1, "A", "calm") | {"emotions": ["calm", "glad"], "unsure": False}
     (row,) = rows([asked], tmp_path).utterances()
     assert (row["emotions"], row["unsure"]) == ("calm|glad", False)
@@ -99,7 +99,7 @@ def test_transitions_stay_within_conversations_and_skip_excluded_parts(tmp_path)
         (["1", "n/a"], "text"), (["yes", "no"], "text"), (["1" * 30], "number"),
     ],
 )  # fmt: skip
-def test_kinds_of_further_columns(values, kind):
+def test_types_of_additional_columns(values, kind):
     assert infer_kind(values) == kind
 
 
@@ -111,5 +111,5 @@ def test_kinds_of_further_columns(values, kind):
         ("\t=1", "'\t=1"), ("plain", "plain"),
     ],
 )  # fmt: skip
-def test_cells_that_a_spreadsheet_does_not_compute(value, cell):
+def test_formulas_are_escaped_for_spreadsheets(value, cell):
     assert _format_cell(value) == cell

@@ -50,7 +50,7 @@ def folder(make_model, widths, tmp_path):
     return tmp_path
 
 
-def test_an_adapted_model_loads_and_predicts_the_new_labels(folder):
+def test_adapted_model_loads_and_predicts_the_new_labels(folder):
     outcome = adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "out")
     assert outcome.better and outcome.labels == 120 and outcome.conversations == 15
     assert outcome.accuracy[1] > outcome.accuracy[0]
@@ -76,7 +76,7 @@ def test_an_adapted_model_loads_and_predicts_the_new_labels(folder):
         adapt_model(folder / "out", [folder / "labels.jsonl"], folder / "twice")
 
 
-def test_sets_are_calibrated_even_where_a_refit_is_no_better(folder):
+def test_sets_are_calibrated_even_if_the_refit_does_not_help(folder):
     lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
     names = list(load_model(folder / "model").labels)
     numbers = np.random.default_rng(0)
@@ -96,7 +96,7 @@ def test_sets_are_calibrated_even_where_a_refit_is_no_better(folder):
     assert weights.read_bytes() == same.read_bytes()
 
 
-def test_a_corrected_analysis_has_the_probabilities_that_are_needed(folder):
+def test_corrected_analysis_has_the_needed_probabilities(folder):
     rows = PREDICTION_FORMATS["jsonl"](
         predictions(load_model(folder / "model"), folder / "labels.jsonl")
     )
@@ -140,7 +140,7 @@ def test_labels_outside_the_set_and_an_existing_folder_are_refused(folder):
         adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "new")
 
 
-def test_a_damaged_adaptation_is_refused(folder):
+def test_damaged_adaptation_is_refused(folder):
     adapt_model(folder / "model", [folder / "labels.jsonl"], folder / "out")
     config = json.loads((folder / "out" / "config.json").read_text())
     config["adaptation"]["bias"] = [1.0]
@@ -149,7 +149,7 @@ def test_a_damaged_adaptation_is_refused(folder):
         load_model(folder / "out")
 
 
-def test_labels_of_a_sample_count_as_those_of_a_manifest(folder):
+def test_labels_of_a_sample_equal_labels_of_a_manifest(folder):
     manifest = [json.loads(line) for line in (folder / "labels.jsonl").open()]
     gold = {(c["id"], u["id"]): u["label"] for c in manifest for u in c["utterances"]}
     answers = predictions(load_model(folder / "model"), folder / "labels.jsonl")
@@ -185,7 +185,7 @@ def own(folder):
     return path
 
 
-def test_a_model_can_have_labels_of_its_own(folder, own):
+def test_model_can_use_custom_labels(folder, own):
     outcome = adapt_to_own_labels(folder / "model", [own], folder / "out")
     assert outcome.better and outcome.accuracy[1] > outcome.accuracy[0]
     model = load_model(folder / "out")
@@ -212,7 +212,7 @@ def test_a_model_can_have_labels_of_its_own(folder, own):
         adapt_to_own_labels(folder / "out", [own], folder / "twice")
 
 
-def test_own_labels_that_differ_by_case_are_one(own):
+def test_custom_labels_ignore_case(own):
     own.write_text(own.read_text().replace('"label": "cold"', '"label": "Cold"', 5))
     assert collect_labels([own]).names == ("cold", "warm")
 
@@ -224,7 +224,7 @@ def test_labels_of_two_raters_are_refused(folder, own):
         adapt_to_own_labels(folder / "model", [own], folder / "out")
 
 
-def test_a_slip_among_own_labels_is_found(folder, own):
+def test_typo_in_custom_labels_is_detected(folder, own):
     own.write_text(own.read_text().replace('"label": "cold"', '"label": "clod"', 1))
     with pytest.raises(InputError, match="'clod' labels fewer than 3 utterances; correct it"):
         adapt_to_own_labels(folder / "model", [own], folder / "out")

@@ -91,7 +91,7 @@ def key_of(recipe, corpus, seed=0, hardware=None):
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_a_setting_changes_the_key(tiny_recipe, small_corpus, settings):
+def test_setting_changes_the_key(tiny_recipe, small_corpus, settings):
     recipe = tiny_recipe()
     assert key_of(change_recipe(recipe, settings), small_corpus) != key_of(recipe, small_corpus)
 
@@ -106,7 +106,7 @@ def test_a_setting_changes_the_key(tiny_recipe, small_corpus, settings):
     ],
     ids=lambda settings: next(iter(settings)),
 )
-def test_what_decides_nothing_leaves_the_key(tiny_recipe, small_corpus, settings):
+def test_irrelevant_settings_do_not_change_the_key(tiny_recipe, small_corpus, settings):
     recipe = tiny_recipe()
     assert key_of(change_recipe(recipe, settings), small_corpus) == key_of(recipe, small_corpus)
 
@@ -132,13 +132,13 @@ def test_seed_hardware_and_code_are_in_the_key(tiny_recipe, small_corpus, monkey
     assert len(set(keys)) == len(keys)
 
 
-def test_a_progress_bar_is_not_in_the_key(tiny_recipe, small_corpus):
+def test_progress_bar_is_not_in_the_key(tiny_recipe, small_corpus):
     one, other = (Hardware(progress=progress) for progress in (True, False))
     keys = {key_of(tiny_recipe(), small_corpus, 0, hardware) for hardware in (one, other)}
     assert len(keys) == 1
 
 
-def test_every_file_that_trains_is_in_the_fingerprint_of_the_code(monkeypatch, tmp_path):
+def test_code_fingerprint_covers_every_training_file(monkeypatch, tmp_path):
     package = tmp_path / "mmerc"
     shutil.copytree(
         cache_module.files("mmerc"), package, ignore=shutil.ignore_patterns("__pycache__")
@@ -161,7 +161,7 @@ def test_every_file_that_trains_is_in_the_fingerprint_of_the_code(monkeypatch, t
     assert code_fingerprint.__wrapped__() == before
 
 
-def test_only_descriptions_of_settings_are_not_in_the_fingerprint_of_the_code():
+def test_code_fingerprint_ignores_only_setting_descriptions():
     source = """
 class Settings(BaseModel):
     rate: float = Field(default=0.1, gt=0, description="how fast")
@@ -186,7 +186,7 @@ class Settings(BaseModel):
         assert syntax(source.replace(old, new)) != syntax(source), old
 
 
-def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):
+def test_explicit_defaults_give_the_same_key(tiny_recipe, small_corpus):
     whole = change_recipe(tiny_recipe(), {"model.dropout": DfErcConfig().dropout})
     assert key_of(whole, small_corpus) == key_of(tiny_recipe(), small_corpus)
 
@@ -194,7 +194,7 @@ def test_defaults_written_out_are_the_same_recipe(tiny_recipe, small_corpus):
 # Finished seeds
 
 
-def test_a_finished_seed_is_fetched_and_not_trained(run, tmp_path, no_training):
+def test_finished_seed_comes_from_the_cache(run, tmp_path, no_training):
     first = run("one", seeds=2)
     no_training()
     message = []
@@ -210,7 +210,7 @@ def test_a_finished_seed_is_fetched_and_not_trained(run, tmp_path, no_training):
     ]
 
 
-def test_a_run_goes_on_from_the_cache(run, no_training):
+def test_run_continues_from_the_cache(run, no_training):
     run("one", seeds=2)
     run("two", seeds=1)
     no_training()
@@ -219,7 +219,7 @@ def test_a_run_goes_on_from_the_cache(run, no_training):
 
 
 @pytest.mark.parametrize("change", [louder, relabelled])
-def test_a_changed_corpus_trains_anew(run, small_corpus, cache, change):
+def test_changed_corpus_is_trained_again(run, small_corpus, cache, change):
     run("one")
     message = []
     run("two", corpus=change(small_corpus), message=message)
@@ -228,7 +228,7 @@ def test_a_changed_corpus_trains_anew(run, small_corpus, cache, change):
     assert len(list((cache.root / "runs").iterdir())) == 2
 
 
-def test_timestamps_decide_nothing(run, tmp_path, cache, small_corpus, no_training):
+def test_timestamps_are_ignored(run, tmp_path, cache, small_corpus, no_training):
     small_corpus.save(tmp_path / "corpus")
     loaded = type(small_corpus).load(tmp_path / "corpus")
     first = run("one", corpus=loaded)
@@ -241,7 +241,7 @@ def test_timestamps_decide_nothing(run, tmp_path, cache, small_corpus, no_traini
     assert run("two", corpus=again) == first
 
 
-def test_changed_files_with_old_timestamps_train_anew(run, tmp_path, small_corpus, cache):
+def test_changed_files_with_old_timestamps_are_trained_again(run, tmp_path, small_corpus, cache):
     small_corpus.save(tmp_path / "corpus")
     run("one", corpus=type(small_corpus).load(tmp_path / "corpus"))
     before = {
@@ -256,7 +256,7 @@ def test_changed_files_with_old_timestamps_train_anew(run, tmp_path, small_corpu
     assert len(list(cache.tries())) == 2
 
 
-def test_an_entry_that_was_cut_off_is_not_used(run, cache):
+def test_incomplete_entry_is_not_used(run, cache):
     first = run("one")
     (entry,) = (cache.root / "runs").iterdir()
     (entry / "seed.json").unlink()
@@ -265,7 +265,7 @@ def test_an_entry_that_was_cut_off_is_not_used(run, cache):
     assert any("epoch 1/1" in line for line in message)
 
 
-def test_the_cache_survives_the_run(run, tmp_path, cache, no_training):
+def test_cache_survives_the_run(run, tmp_path, cache, no_training):
     first = run("one")
     kept = weights(tmp_path / "one")
     shutil.rmtree(tmp_path / "one")
@@ -276,7 +276,7 @@ def test_the_cache_survives_the_run(run, tmp_path, cache, no_training):
     assert weights(tmp_path / "two") == kept
 
 
-def test_what_a_run_writes_later_does_not_reach_the_cache(run, cache, tmp_path):
+def test_later_writes_of_a_run_do_not_change_the_cache(run, cache, tmp_path):
     run("one")
     (entry,) = (cache.root / "runs").iterdir()
     before = {path: path.read_bytes() for path in entry.rglob("*") if path.is_file()}
@@ -296,9 +296,7 @@ def test_without_hard_links_files_are_copied(run, tmp_path, cache, monkeypatch, 
     assert file.stat().st_nlink == 1
 
 
-def test_without_a_cache_everything_is_trained_and_nothing_is_kept(
-    run, cache, tiny_recipe, small_corpus, tmp_path
-):
+def test_nothing_is_cached_without_a_cache(run, cache, tiny_recipe, small_corpus, tmp_path):
     first = run("one")
     message = []
     recipe = tiny_recipe(epochs=1)
@@ -308,7 +306,7 @@ def test_without_a_cache_everything_is_trained_and_nothing_is_kept(
     assert len(list(cache.tries())) == 1
 
 
-def test_a_full_cache_fails_no_training(run, cache, monkeypatch, caplog):
+def test_full_cache_does_not_stop_training(run, cache, monkeypatch, caplog):
     def full(*arguments):
         raise FULL
 
@@ -326,7 +324,7 @@ def test_a_full_cache_fails_no_training(run, cache, monkeypatch, caplog):
     assert run("one", resume=True)["seeds"]
 
 
-def test_the_default_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+def test_default_cache_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path))
     assert RunCache.default().root == tmp_path
     monkeypatch.delenv("MMERC_CACHE")
@@ -337,7 +335,7 @@ def test_the_default_cache_is_where_the_environment_says(monkeypatch, tmp_path):
 # The list of tries
 
 
-def test_the_list_has_one_line_a_training(run, cache, tiny_recipe, small_corpus):
+def test_list_has_one_line_per_training(run, cache, tiny_recipe, small_corpus):
     result = run("one", seeds=2)
     run("two", seeds=2)  # fetched
     run("one", seeds=2, resume=True)  # done before
@@ -353,7 +351,7 @@ def test_the_list_has_one_line_a_training(run, cache, tiny_recipe, small_corpus)
     assert cache.score("another") is None
 
 
-def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp_path, cache):
+def test_interrupted_training_is_not_listed(tiny_recipe, small_corpus, tmp_path, cache):
     def report(line):
         raise RuntimeError
 
@@ -363,7 +361,7 @@ def test_a_broken_off_training_is_not_in_the_list(tiny_recipe, small_corpus, tmp
     assert not (cache.root / "runs").exists()
 
 
-def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeypatch):
+def test_validation_is_logged_before_the_seed_finishes(run, tmp_path, cache, monkeypatch):
     """A process that is killed in between trains nothing again, and its look is in the list."""
 
     def kill(path, value):
@@ -381,7 +379,7 @@ def test_a_look_is_counted_before_its_seed_is_done(run, tmp_path, cache, monkeyp
     assert len(list(cache.tries())) == 1
 
 
-def test_auto_is_what_it_means_on_this_machine(tiny_recipe, small_corpus, monkeypatch):
+def test_auto_is_resolved_for_this_machine(tiny_recipe, small_corpus, monkeypatch):
     recipe = tiny_recipe(precision="auto")
     monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
     keys = {}

@@ -63,7 +63,7 @@ def bytes_of(tensor):
 
 @settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
-def test_everything_comes_back(checkpoint):
+def test_checkpoint_round_trip(checkpoint):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "state.safetensors"
         files = SafetensorsCheckpointIO()
@@ -79,13 +79,13 @@ def saved(tmp_path):
     return path
 
 
-def test_safetensors_alone_can_read_it_and_pickle_cannot(saved):
+def test_checkpoint_is_safetensors_and_not_pickle(saved):
     assert load_file(saved)["0"].equal(torch.arange(100.0))
     with pytest.raises(pickle.UnpicklingError):
         pickle.loads(saved.read_bytes())
 
 
-def test_views_and_shared_tensors_are_whole(tmp_path):
+def test_views_and_shared_tensors_are_complete(tmp_path):
     matrix = torch.arange(6.0).reshape(2, 3)
     state = {"one": matrix, "two": matrix, "turned": matrix.T, "row": matrix[1]}
     files = SafetensorsCheckpointIO()
@@ -96,7 +96,7 @@ def test_views_and_shared_tensors_are_whole(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 4, 20, 100, -1])
-def test_a_file_cut_short_is_refused_in_one_sentence(saved, kept):
+def test_truncated_file_gives_a_one_sentence_error(saved, kept):
     saved.write_bytes(saved.read_bytes()[:kept])
     with pytest.raises(InputError, match="truncated; remove it to train") as caught:
         SafetensorsCheckpointIO().load_checkpoint(saved)
@@ -124,7 +124,7 @@ def test_weights_without_a_structure_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("strange", [object(), {1, 2}, b"bytes", 1j, Path("a")])
-def test_an_object_of_unknown_type_is_refused_and_the_old_file_stays(saved, strange):
+def test_object_of_unknown_type_is_refused_and_the_old_file_stays(saved, strange):
     before = saved.read_bytes()
     with pytest.raises(TypeError, match=type(strange).__name__):
         SafetensorsCheckpointIO().save_checkpoint({"deep": [{"in": strange}]}, saved)

@@ -15,13 +15,13 @@ def folder(small_corpus, tmp_path):
     return tmp_path / "corpus"
 
 
-def test_a_folder_is_read_once(folder, small_corpus):
+def test_folder_is_read_once(folder, small_corpus):
     source = CorpusSource(corpus=folder)
     assert source.open() is CorpusSource(corpus=folder).open()
     assert source.open().fingerprints == small_corpus.fingerprints
 
 
-def test_a_folder_that_has_changed_is_read_again(folder, small_corpus):
+def test_changed_folder_is_read_again(folder, small_corpus):
     source = CorpusSource(corpus=folder)
     source.open()
     fewer = {s: items[:1] for s, items in small_corpus.splits.items()}
@@ -30,11 +30,11 @@ def test_a_folder_that_has_changed_is_read_again(folder, small_corpus):
     assert source.open().splits == fewer
 
 
-def test_a_corpus_in_memory_is_itself(small_corpus):
+def test_corpus_in_memory_is_returned_unchanged(small_corpus):
     assert CorpusSource(corpus=small_corpus).open() is small_corpus
 
 
-def test_quick_leaves_the_first_conversations(folder, small_corpus, monkeypatch):
+def test_quick_mode_keeps_the_first_conversations(folder, small_corpus, monkeypatch):
     counts = {"train": 2, "valid": 1, "test": 1}
     monkeypatch.setattr("mmerc.training.corpus_source._QUICK_CONVERSATIONS", counts)
     quick = CorpusSource(corpus=folder, quick=True).open()
@@ -42,7 +42,7 @@ def test_quick_leaves_the_first_conversations(folder, small_corpus, monkeypatch)
     assert CorpusSource(corpus=folder).open().splits == small_corpus.splits
 
 
-def test_a_fold_is_one_of_all(folder, small_corpus):
+def test_fold_numbers_are_checked(folder, small_corpus):
     folds = list(fold_corpora(small_corpus, folds=3))
     for number, corpus in enumerate(folds):
         source = CorpusSource(corpus=folder, fold=Fold(number=number, folds=3))

@@ -25,14 +25,14 @@ def test_nothing_is_disturbed_at_rate_0(batch):
     assert disturb_conversations(batch, 0.0) is batch
 
 
-def test_one_modality_of_each_conversation_at_rate_1(batch):
+def test_rate_1_disturbs_one_modality_of_each_conversation(batch):
     torch.manual_seed(0)
     disturbed = disturb_conversations(batch, 1.0)
     per_conversation = torch.stack(list(changed(batch, disturbed).values())).sum(0)
     assert per_conversation.tolist() == [1] * len(SIZES)
 
 
-def test_the_rate_is_that_of_conversations(batch):
+def test_rate_applies_to_conversations(batch):
     torch.manual_seed(1)
     counts = [
         int(torch.stack(list(changed(batch, disturb_conversations(batch, 0.25)).values())).sum())
@@ -41,7 +41,7 @@ def test_the_rate_is_that_of_conversations(batch):
     assert sum(counts) / (200 * len(SIZES)) == pytest.approx(0.25, abs=0.05)
 
 
-def test_only_what_is_present_changes_and_stays_finite(batch):
+def test_only_present_values_change_and_stay_finite(batch):
     torch.manual_seed(2)
     for _ in range(20):
         disturbed = disturb_conversations(batch, 1.0)
@@ -54,7 +54,7 @@ def test_only_what_is_present_changes_and_stays_finite(batch):
 
 
 @pytest.mark.parametrize("change", disturbances._CHANGES)
-def test_each_change_does_what_it_says(change):
+def test_each_disturbance_has_its_effect(change):
     torch.manual_seed(0)
     own, pool = torch.randn(6, 4), torch.randn(50, 4)
     labels = torch.arange(50) % 5
@@ -70,14 +70,14 @@ def test_each_change_does_what_it_says(change):
         assert torch.corrcoef(torch.stack([result.flatten(), own.flatten()]))[0, 1] > 0.1
 
 
-def test_one_emotion_without_any_label_is_drawn_from_all():
+def test_one_emotion_without_labels_draws_from_all():
     torch.manual_seed(0)
     pool = torch.randn(5, 4)
     result = disturbances._one_emotion(torch.randn(3, 4), pool, torch.full((5,), -100))
     assert all((pool == vector).all(1).any() for vector in result)
 
 
-def test_text_that_the_model_encodes_is_left_alone(make_model, make_batch):
+def test_text_encoded_by_the_model_is_unchanged(make_model, make_batch):
     model = make_model("df-erc", tokens=True)
     batch = make_batch(SIZES, tokenizer=model.tokenizer)
     disturbed = disturb_conversations(batch, 1.0)

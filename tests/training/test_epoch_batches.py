@@ -20,7 +20,7 @@ SYSTEMS = {  # how often a pair may meet again, in multiples of chance
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_neighbours_and_sizes_are_near_random(make_model, make_examples, system):
+def test_batch_neighbours_and_sizes_are_nearly_random(make_model, make_examples, system):
     name, settings, factor = SYSTEMS[system]
     model = make_model(name, **settings)
     tokenizer = model.tokenizer if settings.get("tokens") else None
@@ -41,7 +41,7 @@ def test_neighbours_and_sizes_are_near_random(make_model, make_examples, system)
 
 
 @pytest.mark.parametrize("asked", [0.1, 1.0])
-def test_the_bound_on_padding_can_be_chosen(make_model, make_examples, asked):
+def test_bound_on_padding_can_be_chosen(make_model, make_examples, asked):
     config = TrainingConfig(batch_conversations=8, padding=asked)
     data = _ConversationData(
         make_examples(SIZES), [], model=make_model("late-fusion"), settings=config, seed=0

@@ -55,7 +55,7 @@ def weighted_total(module, loader):
 
 @pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("name", [name for name in _MODELS if name != "majority"])
-def test_the_mean_over_batches_is_the_mean_over_utterances(make_model, make_examples, name, world):
+def test_mean_over_batches_is_the_mean_over_utterances(make_model, make_examples, name, world):
     model = make_model(name).eval()
     examples = make_examples(SIZES, unknown=0.3, seed=3)
     shares = loaders(model, examples, world=world)
@@ -68,7 +68,7 @@ def test_the_mean_over_batches_is_the_mean_over_utterances(make_model, make_exam
 
 
 @pytest.mark.parametrize("padding", [0.1, 1.0])
-def test_an_epochs_gradient_is_that_of_all_utterances(make_model, make_examples, padding):
+def test_epoch_gradient_equals_gradient_over_all_utterances(make_model, make_examples, padding):
     """Every utterance's share of the accumulated gradient, in batches of 1 to 30 utterances."""
     model = make_model("concatenation", dropout=0.0)
     examples = make_examples(SIZES, seed=3)
@@ -86,14 +86,14 @@ def test_an_epochs_gradient_is_that_of_all_utterances(make_model, make_examples,
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_sums_need_no_weight(make_model, make_examples):
+def test_sum_reduction_needs_no_weight(make_model, make_examples):
     model = make_model("df-erc", reduction="sum")
     (loader,) = loaders(model, make_examples(SIZES))
     module = training_module(model, loader)
     assert {module.batch_weight(batch) for batch in loader} == {1.0}
 
 
-def test_a_batch_without_labels_costs_nothing(make_model, make_examples):
+def test_batch_without_labels_has_zero_loss(make_model, make_examples):
     model = make_model("df-erc")
     (loader,) = loaders(model, make_examples(SIZES, unknown=1.0), batches=2)
     module = training_module(model, loader)
@@ -112,7 +112,7 @@ class TestAveraging:
         (loader,) = loaders(model, make_examples([3, 2]))
         return training_module(model, loader, weight_averaging=0.9)
 
-    def test_buffers_are_the_newest(self, module):
+    def test_buffers_are_not_averaged(self, module):
         model, generator = module.model, torch.Generator().manual_seed(0)
         history = []
         for step in range(4):
@@ -134,7 +134,7 @@ class TestAveraging:
                 expected = 0.9 * expected + 0.1 * later[name].data
             torch.testing.assert_close(parameter.data, expected, rtol=1e-5, atol=1e-6)
 
-    def test_position_numbers_survive(self, module):
+    def test_position_ids_are_not_averaged(self, module):
         embeddings = module.model.text_encoder.backbone.embeddings
         before = embeddings.position_ids.clone()
         for step in range(50):

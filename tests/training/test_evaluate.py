@@ -45,14 +45,14 @@ def files_under(folder):
     return {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
 
 
-def test_a_run_shows_its_own_result(finished):
+def test_run_shows_its_own_result(finished):
     assert mmerc.evaluate(finished[0]) == finished[1]
     assert mmerc.evaluate(str(finished[0])) == finished[1]
     with pytest.raises(UsageError, match="--corpus"):
         mmerc.evaluate(finished[0], split="valid")
 
 
-def test_a_run_keeps_its_evaluations(run, finished, small_corpus, tmp_path):
+def test_run_keeps_its_evaluations(run, finished, small_corpus, tmp_path):
     small_corpus.save(tmp_path / "corpus")
     result = mmerc.evaluate(run, tmp_path / "corpus")
     assert result["summary"] == finished[1]["summary"]
@@ -67,7 +67,7 @@ def test_a_run_keeps_its_evaluations(run, finished, small_corpus, tmp_path):
     assert json.loads((folder / "result.json").read_text()) == result
 
 
-def test_a_model_folder_is_evaluated_and_nothing_is_written(finished, small_corpus, tmp_path):
+def test_evaluating_a_model_folder_writes_nothing(finished, small_corpus, tmp_path):
     folder = finished[0] / "seed-0" / "model"
     before = files_under(finished[0])
     result = mmerc.evaluate(folder, small_corpus)
@@ -87,13 +87,13 @@ def test_a_model_folder_is_evaluated_and_nothing_is_written(finished, small_corp
         mmerc.evaluate(folder, small_corpus, out=tmp_path / "mine")
 
 
-def test_a_packaged_model(packaged, small_corpus):
+def test_packaged_model_is_evaluated(packaged, small_corpus):
     result = mmerc.evaluate(packaged, small_corpus)
     assert result["seeds"][0]["test"]["weighted_f1"] > 0
     assert load_model(packaged).temperature != 1
 
 
-def test_what_holds_no_model(small_corpus, tmp_path):
+def test_folder_without_a_model_is_refused(small_corpus, tmp_path):
     with pytest.raises(InputError, match="not a run; name a finished run, or the --corpus"):
         mmerc.evaluate("mmerc-mini")
     (tmp_path / "empty").mkdir()
@@ -101,7 +101,7 @@ def test_what_holds_no_model(small_corpus, tmp_path):
         mmerc.evaluate(tmp_path / "empty", small_corpus)
 
 
-def test_the_labels_must_be_the_models(finished, small_corpus):
+def test_labels_must_match_the_model(finished, small_corpus):
     names = tuple(f"other {name}" for name in small_corpus.labels)
     other = replace(small_corpus, labels=type(small_corpus.labels)(name="other", names=names))
     other = relabelled(other, "test", lambda number, label: names[0])
@@ -125,13 +125,13 @@ def test_absent_vectors_are_counted(finished, small_corpus):
     assert expected <= set(lines)
 
 
-def test_a_modality_that_the_corpus_lacks(finished, small_corpus):
+def test_modality_missing_from_the_corpus(finished, small_corpus):
     features = {m: table for m, table in small_corpus.features.items() if m != "audio"}
     lines = remarks(finished, replace(small_corpus, features=features))
     assert any("has no audio vectors, which the model takes" in line for line in lines)
 
 
-def test_vectors_of_another_extractor(finished, small_corpus):
+def test_vectors_of_another_extractor_are_refused(finished, small_corpus):
     table = small_corpus.features["audio"]
     spec = FeatureSpec(modality="audio", extractor="compare", dim=table.spec.dim)
     other = FeatureTable.of(spec, list(table.rows.values()))
@@ -147,7 +147,7 @@ def test_conversations_of_the_training_data(finished, small_corpus):
     assert any(line.startswith("the model was trained on 6 of these 6") for line in lines)
 
 
-def test_utterances_without_labels(finished, small_corpus):
+def test_unlabelled_utterances_are_reported(finished, small_corpus):
     utterances = [u for item in small_corpus.splits["test"] for u in item.utterances]
     unknown = sum(u.label is None for u in utterances)
     message = f"{unknown} of 17 utterances have no label and are not scored"
@@ -162,7 +162,7 @@ def test_utterances_without_labels(finished, small_corpus):
         remarks(finished, without)
 
 
-def test_a_packaged_model_is_calibrated_by_set_of_modalities(packaged, small_corpus, tmp_path):
+def test_packaged_model_is_calibrated_by_set_of_modalities(packaged, small_corpus, tmp_path):
     model = load_model(packaged)
     subsets = {"text+audio+video", "text+audio", "text+video", "audio+video", "text", "audio"}
     assert {*model.temperatures} == {*model.set_scores.by_modalities} == {*subsets, "video"}

@@ -22,7 +22,7 @@ def changed(seed=0, count=64, **settings):
     return images.float(), predictions
 
 
-def test_nothing_changes_unless_asked_for():
+def test_augmentation_is_off_by_default():
     before, after = changed()
     torch.testing.assert_close(after, before, atol=0.01, rtol=0)
 
@@ -37,7 +37,7 @@ def test_all_or_some_faces_are_mirrored():
 
 
 @pytest.mark.parametrize("settings", [{"shift": 0.2}, {"rotation": 30}, {"zoom": 0.3}])
-def test_faces_are_moved_each_in_its_own_way(settings):
+def test_each_face_is_moved_independently(settings):
     before, after = changed(**settings)
     differences = (after - before).abs().mean(dim=(1, 2, 3))
     assert (differences > 0).all()
@@ -45,7 +45,7 @@ def test_faces_are_moved_each_in_its_own_way(settings):
     torch.testing.assert_close(after.mean((1, 2, 3)), before.mean((1, 2, 3)), atol=40, rtol=0)
 
 
-def test_faces_are_shifted_by_no_more_than_asked_for():
+def test_shifts_stay_within_the_limit():
     spot = torch.zeros(200, 1, 48, 48, dtype=torch.uint8)
     spot[:, :, 20:28, 20:28] = 255
     settings = STILL.model_copy(update={"shift": 0.25})
@@ -58,7 +58,7 @@ def test_faces_are_shifted_by_no_more_than_asked_for():
         assert moved.min() < -10 < 10 < moved.max()
 
 
-def test_light_changes_evenly_over_a_face():
+def test_brightness_changes_evenly_over_a_face():
     before, after = changed(brightness=0.1)
     shifts = after - before
     assert shifts.abs().max() <= 25.6
@@ -78,7 +78,7 @@ def test_rectangles_are_hidden_in_some_faces():
     assert torch.allclose(after[covered], torch.tensor(255 * MEAN))
 
 
-def test_degradations_meet_their_share_and_spare_the_untouched():
+def test_degradations_apply_to_the_given_share_only():
     everything = {"small": 1, "blurred": 1, "noise": 0.1, "compressed": 1, "yaw": 40, "gamma": 0.5,
                   "side_light": 0.2}  # fmt: skip
     for name, value in everything.items():
@@ -90,7 +90,7 @@ def test_degradations_meet_their_share_and_spare_the_untouched():
     assert 80 < spared.sum() < 160
 
 
-def test_hiding_grey_may_be_drawn():
+def test_erased_grey_level_can_be_random():
     before, after = changed(erasing=1, erased_area=0.2, erased_grey="random")
     covered = (after - before).abs() > 0.01
     hidden = [image[where].unique() for image, where in zip(after, covered, strict=True)]
@@ -99,7 +99,7 @@ def test_hiding_grey_may_be_drawn():
     assert greys.min() < 60 < 200 < greys.max()
 
 
-def test_the_same_chance_changes_faces_alike():
+def test_equal_random_numbers_change_faces_equally():
     everything = Augmentation().model_dump()
     assert torch.equal(changed(**everything)[1], changed(**everything)[1])
     assert not torch.equal(changed(**everything)[1], changed(seed=1, **everything)[1])

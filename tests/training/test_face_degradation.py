@@ -32,7 +32,7 @@ def test_blur_is_a_gaussian_along_each_axis(images):
         np.testing.assert_allclose(result[0, inside, inside], expected[inside, inside], atol=0.5)
 
 
-def test_fewer_pixels_are_means_of_areas_scaled_up(images):
+def test_lower_resolution_averages_areas(images):
     pixels = torch.tensor([48, 24, 16, 12, 13, 31])
     actual = reduce_detail(images, pixels=pixels, blur=torch.zeros(6, 2))
     torch.testing.assert_close(actual[0], images[0], atol=1e-3, rtol=0)
@@ -43,7 +43,7 @@ def test_fewer_pixels_are_means_of_areas_scaled_up(images):
 
 
 @pytest.mark.parametrize("quality", [10, 30, 75, 90])
-def test_compression_is_jpegs(images, quality):
+def test_compression_equals_jpeg(images, quality):
     actual = compress(images, quality=torch.full((6,), float(quality)))
     for image, result in zip(images, actual, strict=True):
         stream = io.BytesIO()
@@ -53,7 +53,7 @@ def test_compression_is_jpegs(images, quality):
         assert np.abs(result[0].numpy() - expected).mean() < max(0.2 * lost, 1)
 
 
-def test_a_turned_face_is_narrower_and_its_near_side_larger():
+def test_turned_face_is_narrower_with_a_larger_near_side():
     stripes = torch.zeros(1, 1, 48, 48)
     stripes[:, :, :, 8:16] = stripes[:, :, :, 32:40] = 255
     angle = torch.tensor([0.0, 0.7, -0.7])
@@ -64,7 +64,7 @@ def test_a_turned_face_is_narrower_and_its_near_side_larger():
     assert abs(turned[:24].sum() / turned[24:].sum() - 1) > 0.2
 
 
-def test_light_by_hand(images):
+def test_lighting_matches_a_calculation_by_hand(images):
     values = {"contrast": 0.5, "brightness": 0.1, "gamma": 2.0, "slope": 0.2}
     actual = relight(images, **{name: torch.full((6,), value) for name, value in values.items()})
     darker = 255 * (images[0, 0].numpy() / 255) ** 2
@@ -73,7 +73,7 @@ def test_light_by_hand(images):
     np.testing.assert_allclose(actual[0, 0], expected.clip(0, 255), atol=0.01)
 
 
-def test_each_image_is_changed_by_its_own_amount(images):
+def test_each_image_has_its_own_amount(images):
     same = images[:1].expand(3, -1, -1, -1)
     pixels, blur = torch.tensor([48, 12, 48]), torch.tensor([[0, 0], [0, 0], [2.0, 2.0]])
     actual = reduce_detail(same, pixels=pixels, blur=blur)

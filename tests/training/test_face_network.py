@@ -53,7 +53,7 @@ def spoilt(rows, path, *, where):
     return write([{**row, "jpeg": b"none"} if where(row) else row for row in rows], path)
 
 
-def test_faces_are_read_as_they_are(parquet):
+def test_faces_are_read_unchanged(parquet):
     faces = read_faces(parquet, "PublicTest")
     assert faces.images.shape == (6, 1, 48, 48)
     assert faces.labels.tolist() == [number % 2 for number in range(6)]
@@ -61,7 +61,7 @@ def test_faces_are_read_as_they_are(parquet):
     assert np.array_equal(faces.images[3, 0], expected)
 
 
-def test_the_reserved_quarter_is_never_touched(parquet, tmp_path):
+def test_reserved_quarter_is_never_used(parquet, tmp_path):
     rows = fer_rows()
     kept = [row for row in rows if row["usage"] == "Training" and not _reserved(row["name"])]
     held = [row["name"] for row in rows if row["usage"] == "Training" and _reserved(row["name"])]
@@ -87,13 +87,13 @@ def columns(**changes):
     ],
     ids=["no usage", "text", "no training", "label", "picture"],
 )
-def test_a_file_that_is_not_fer2013_is_told(tmp_path, rows, message):
+def test_file_other_than_fer2013_is_refused(tmp_path, rows, message):
     with pytest.raises(InputError, match=message):
         read_faces(write(rows, tmp_path / "fer.parquet"), "Training")
 
 
 @pytest.mark.parametrize("content", [None, b"PAR1"])
-def test_a_file_that_is_no_parquet_is_told(tmp_path, content):
+def test_file_that_is_not_parquet_is_refused(tmp_path, content):
     path = tmp_path / "fer.parquet"
     if content is not None:
         path.write_bytes(content)
@@ -106,12 +106,12 @@ def test_a_file_that_is_no_parquet_is_told(tmp_path, content):
 @pytest.mark.parametrize(
     "settings", [{"epochs": 0}, {"optimizer": "lion"}, {"augmentation": {"flip": 2}}, {"speed": 1}]
 )
-def test_nonsense_is_no_configuration(settings):
+def test_invalid_configuration_is_refused(settings):
     with pytest.raises(ValidationError):
         FaceNetworkConfig.model_validate(settings)
 
 
-def test_scores_by_hand():
+def test_scores_match_a_calculation_by_hand():
     labels = torch.tensor([0, 0, 3, 3, 3, 6])
     right = torch.tensor([True, False, True, True, False, True])
     scores = _count_scores(right, labels)
@@ -121,7 +121,7 @@ def test_scores_by_hand():
     }  # fmt: skip
 
 
-def test_a_batch_is_learnt(parquet):
+def test_training_fits_one_batch(parquet):
     """Eight steps on the same faces bring the loss of guessing (ln 7) far down."""
     config = FaceNetworkConfig(epochs=8, batch_size=8, learning_rate=0.05, label_smoothing=0)
     faces = read_faces(parquet, "Training")
@@ -138,7 +138,7 @@ def test_a_batch_is_learnt(parquet):
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_mixup_is_the_loss_of_both_labels(parquet):
+def test_mixup_combines_the_losses_of_both_labels(parquet):
     config = SHORT.model_copy(update={"bfloat16": False, "label_smoothing": 0.0})
     faces = read_faces(parquet, "Training")
     images, labels = faces.images[:8].float(), faces.labels[:8]
@@ -153,7 +153,7 @@ def test_mixup_is_the_loss_of_both_labels(parquet):
     assert loss(0.3, images, labels) == pytest.approx(0.3 * own + 0.7 * other, rel=1e-4)
 
 
-def test_the_first_epochs_may_see_smaller_faces(parquet):
+def test_first_epochs_can_use_smaller_faces(parquet):
     config = SHORT.model_copy(update={"epochs": 4, "early_side": 24, "early_share": 0.5})
     assert [config.side_in(epoch) for epoch in range(4)] == [24, 24, 48, 48]
     batches, sides = FaceBatches(read_faces(parquet, "Training"), config), []
@@ -165,7 +165,7 @@ def test_the_first_epochs_may_see_smaller_faces(parquet):
     assert sides == [{24}, {24}, {48}, {48}]
 
 
-def test_a_smaller_face_is_the_same_face():
+def test_smaller_face_keeps_its_content():
     image = torch.arange(48.0).expand(1, 1, 48, 48)
     pairs = image.reshape(1, 1, 24, 2, 24, 2).mean(dim=(3, 5))
     torch.testing.assert_close(_resize_faces(image, 24)[..., 2:-2], pairs[..., 2:-2])
@@ -219,7 +219,7 @@ def check_same(out, other):
 
 
 @pytest.mark.parametrize("whole", ["adamw"], indirect=True)
-def test_a_training_broken_off_ends_as_an_undisturbed_one(parquet, whole, tmp_path):
+def test_interrupted_training_equals_an_uninterrupted_one(parquet, whole, tmp_path):
     config, out, result, _ = whole
     for epoch in (1, 2):
         with pytest.raises(Stop):
@@ -230,7 +230,7 @@ def test_a_training_broken_off_ends_as_an_undisturbed_one(parquet, whole, tmp_pa
 
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
-def test_a_training_that_is_killed_ends_as_an_undisturbed_one(parquet, whole, tmp_path):
+def test_killed_training_equals_an_uninterrupted_one(parquet, whole, tmp_path):
     config, out, result, _ = whole
     child = worker_context().Process(
         target=train_face_network, args=(parquet, tmp_path, config), kwargs={"report": Kill(1)}
@@ -243,7 +243,7 @@ def test_a_training_that_is_killed_ends_as_an_undisturbed_one(parquet, whole, tm
     check_same(out, tmp_path)
 
 
-def test_what_a_training_leaves_behind(parquet, whole):
+def test_training_writes_the_expected_files(parquet, whole):
     config, out, result, message = whole
     value = json.loads((out / "result.json").read_text())
     weights = load_file(out / "weights.safetensors")
@@ -264,7 +264,7 @@ def test_what_a_training_leaves_behind(parquet, whole):
 
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
-def test_the_weights_are_an_extractors(parquet, whole):
+def test_trained_weights_load_in_an_extractor(parquet, whole):
     _, out, _, _ = whole
     denseface = DenseFace(SpeakerFaces(), weights=out / "weights.safetensors")
     vector = denseface.extract(Segment(pictures=(encoded(drawn(0, 0)), encoded(drawn(1, 1)))))
@@ -272,7 +272,7 @@ def test_the_weights_are_an_extractors(parquet, whole):
     assert np.isfinite(vector).all()
 
 
-def test_a_finished_training_is_not_trained_again(parquet, whole):
+def test_finished_training_is_not_trained_again(parquet, whole):
     config, out, result, _ = whole
     before = (out / "weights.safetensors").stat().st_mtime_ns
     message = []
@@ -282,7 +282,7 @@ def test_a_finished_training_is_not_trained_again(parquet, whole):
 
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
-def test_another_training_is_not_written_over(parquet, whole, tmp_path):
+def test_another_training_is_not_overwritten(parquet, whole, tmp_path):
     config, out, _, _ = whole
     other = config.model_copy(update={"seed": 1})
     with pytest.raises(InputError, match="a training with other settings or other faces"):
@@ -293,7 +293,7 @@ def test_another_training_is_not_written_over(parquet, whole, tmp_path):
         train_face_network(parquet, tmp_path, other, report=print)
 
 
-def test_private_faces_stay_closed_until_asked_for(parquet, tmp_path):
+def test_private_split_is_opened_only_on_request(parquet, tmp_path):
     once = SHORT.model_copy(update={"epochs": 1})
     path = tmp_path / "fer.parquet"
     path.write_bytes(parquet.read_bytes())
@@ -307,7 +307,7 @@ def test_private_faces_stay_closed_until_asked_for(parquet, tmp_path):
 
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
-def test_a_training_may_start_from_weights(parquet, whole, tmp_path):
+def test_training_can_start_from_weights(parquet, whole, tmp_path):
     """What is frozen stays as it was, batch norms included; the rest is trained."""
     start = whole[1] / "weights.safetensors"
     config = FaceNetworkConfig(epochs=1, batch_size=8, frozen_blocks=2, equalise=True)
@@ -331,14 +331,14 @@ def test_frozen_blocks_need_weights(parquet, tmp_path):
         train_face_network(parquet, tmp_path, config, report=print)
 
 
-def test_initial_weights_that_do_not_exist_are_told(parquet, tmp_path):
+def test_missing_initial_weights_are_refused(parquet, tmp_path):
     with pytest.raises(InputError, match=r"nothing\.safetensors"):
         train_face_network(
             parquet, tmp_path, SHORT, initial=tmp_path / "nothing.safetensors", report=print
         )
 
 
-def test_private_faces_are_opened_after_training_alone(tmp_path):
+def test_private_split_is_opened_only_after_training(tmp_path):
     """With faces for PrivateTest that cannot be read, every epoch is trained all the same."""
     path = tmp_path / "fer.parquet"
     spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
@@ -349,7 +349,7 @@ def test_private_faces_are_opened_after_training_alone(tmp_path):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
-def test_training_on_a_graphics_card(parquet, tmp_path):
+def test_training_on_a_gpu(parquet, tmp_path):
     assert fast_bfloat16("cuda")
     result = train_face_network(parquet, tmp_path, SHORT, device="cuda", report=print)
     assert len(history(tmp_path)) == 2

@@ -9,7 +9,7 @@ def ids(corpus, split):
 
 
 @pytest.mark.parametrize("folds", [2, 3, 4, 5, 6])
-def test_folds_share_out_the_training_conversations(small_corpus, folds):
+def test_folds_partition_the_training_conversations(small_corpus, folds):
     corpora = list(fold_corpora(small_corpus, folds=folds))
     training = sorted(ids(small_corpus, "train"))
     held_out = [name for corpus in corpora for name in ids(corpus, "valid")]
@@ -29,7 +29,7 @@ def test_validation_and_test_conversations_are_in_no_fold(small_corpus):
         assert not others & {*ids(corpus, "train"), *ids(corpus, "valid")}
 
 
-def test_folds_leave_the_rest_of_the_corpus(small_corpus):
+def test_folds_keep_the_rest_of_the_corpus(small_corpus):
     whole = {c.id: c for c in small_corpus.splits["train"]}
     for corpus in fold_corpora(small_corpus, folds=2):
         assert (corpus.name, corpus.labels) == (small_corpus.name, small_corpus.labels)
@@ -37,7 +37,7 @@ def test_folds_leave_the_rest_of_the_corpus(small_corpus):
         assert all(whole[c.id] is c for items in corpus.splits.values() for c in items)
 
 
-def test_the_seed_decides_the_folds(small_corpus):
+def test_folds_depend_on_the_seed(small_corpus):
     def made(seed):
         return [c.splits for c in fold_corpora(small_corpus, folds=3, seed=seed)]
 
@@ -48,18 +48,18 @@ def test_the_seed_decides_the_folds(small_corpus):
     )  # not shuffled in place
 
 
-def test_every_fold_is_another_corpus(small_corpus):
+def test_folds_have_different_fingerprints(small_corpus):
     prints = [c.fingerprints["conversations"] for c in fold_corpora(small_corpus, folds=3)]
     assert len({*prints, small_corpus.fingerprints["conversations"]}) == 4
 
 
 @pytest.mark.parametrize("folds", [-1, 0, 1, 7])
-def test_numbers_that_make_no_folds_are_refused(small_corpus, folds):
+def test_invalid_numbers_of_folds_are_refused(small_corpus, folds):
     with pytest.raises(InputError, match=f"6 training conversations cannot make {folds} folds"):
         list(fold_corpora(small_corpus, folds=folds))
 
 
-def test_a_corpus_without_training_conversations_is_refused(small_corpus):
+def test_corpus_without_training_conversations_is_refused(small_corpus):
     only = type(small_corpus)(
         name="none", labels=small_corpus.labels, splits={}, features=small_corpus.features
     )

@@ -23,7 +23,7 @@ def first(make_model, tmp_path_factory):
     return folder, model
 
 
-def test_the_encoder_is_copied_and_nothing_else(first, make_model):
+def test_only_the_encoder_is_copied(first, make_model):
     folder, initial = first
     model = make_model("df-erc", tokens=True, encoder=LORA, seed=2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -35,7 +35,7 @@ def test_the_encoder_is_copied_and_nothing_else(first, make_model):
     assert all(name.startswith("inputs.text_encoder.") for name in changed)
 
 
-def test_another_kind_of_encoder_is_refused(first, make_model):
+def test_different_encoder_type_is_refused(first, make_model):
     folder, _ = first
     with pytest.raises(UsageError, match=r"use its settings \(.* tuning lora, lora_rank 4\)"):
         copy_text_encoder(str(folder), make_model("df-erc", tokens=True))
@@ -45,7 +45,7 @@ def test_stored_text_vectors_need_no_encoder(first, make_model):
     copy_text_encoder(str(first[0]), make_model("df-erc"))
 
 
-def test_another_initial_model_is_another_training(first, make_model, tiny_recipe, small_corpus):
+def test_initial_model_is_part_of_the_cache_key(first, make_model, tiny_recipe, small_corpus):
     folder, model = first
     recipe = tiny_recipe(initial_text_encoder=str(folder))
     key = seed_key(recipe, small_corpus, 0, Hardware())

@@ -17,7 +17,7 @@ def by_utterance(batch, values):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
-def test_nothing_is_lost_and_the_order_stays(make_batch, size):
+def test_joining_keeps_all_utterances_in_order(make_batch, size):
     batch = make_batch(SIZES, absent=0.3, seed=1)
     joined = join_conversations(batch, size)
     assert len(joined) == -(-len(SIZES) // size)
@@ -48,7 +48,7 @@ def test_speakers_of_different_conversations_stay_distinct(make_batch):
 
 
 @pytest.mark.parametrize("size", [2, 5])
-def test_encoded_text_goes_to_the_same_utterances(make_model, make_batch, size):
+def test_encoded_text_stays_with_its_utterances(make_model, make_batch, size):
     model = make_model("df-erc", tokens=True).eval()
     batch = make_batch(SIZES, tokenizer=model.tokenizer, absent=0.2)
     joined = join_conversations(batch, size)
@@ -57,7 +57,7 @@ def test_encoded_text_goes_to_the_same_utterances(make_model, make_batch, size):
     torch.testing.assert_close(after[joined.mask], before[batch.mask], atol=1e-5, rtol=1e-5)
 
 
-def test_the_sizes_drawn_are_powers_of_two_up_to_the_most(make_batch):
+def test_group_sizes_are_powers_of_two_up_to_the_limit(make_batch):
     torch.manual_seed(0)
     batch = make_batch((2,) * 8)
     lengths = {len(join_randomly(batch, 8)) for _ in range(60)}

@@ -37,7 +37,7 @@ def probabilities(source, path):
     return np.array([list(answer.probabilities.values()) for answer in answers])
 
 
-def test_adapters_are_trained_kept_and_written(folder, monkeypatch):
+def test_adapters_are_trained_and_saved(folder, monkeypatch):
     # The words are so few that a last layer would do as well.
     monkeypatch.setattr(logit_adaptation, "_CANDIDATES", [("unchanged", 0.0, 0.0)])
     path = folder / "labels.jsonl"
@@ -62,7 +62,7 @@ def test_adapters_are_trained_kept_and_written(folder, monkeypatch):
     )
 
 
-def test_adapters_that_are_no_better_are_not_used(folder, monkeypatch):
+def test_adapters_without_a_gain_are_not_used(folder, monkeypatch):
     monkeypatch.setattr(lora_refit, "_EPOCHS", 0)
     outcome = adapt_model(
         folder / "model", [folder / "labels.jsonl"], folder / "out", lora=True, sets=True

@@ -29,7 +29,7 @@ def train(sender):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
-def test_memory_that_a_training_no_longer_uses_is_released_now_and_then():
+def test_unused_memory_is_released_periodically():
     context = worker_context("mmerc.training.memory")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=train, args=(sender,))

@@ -43,7 +43,7 @@ def measured(model, small_corpus):
     return measure_shifts(model, small_corpus, None, size=1, report=lines.append), lines
 
 
-def test_undisturbed_scores_are_those_of_plain_predictions(model, small_corpus, measured):
+def test_undisturbed_scores_equal_plain_predictions(model, small_corpus, measured):
     for subset, weighted_f1 in measured[0].undisturbed.items():
         plain = score(predict_corpus(model, restrict_modalities(small_corpus, subset), "valid"))
         assert weighted_f1 == pytest.approx(plain.weighted_f1)
@@ -51,7 +51,7 @@ def test_undisturbed_scores_are_those_of_plain_predictions(model, small_corpus, 
         assert error == pytest.approx(plain.calibration_error, abs=1e-3)
 
 
-def test_scores_are_those_of_a_corrected_prior(model, small_corpus, measured):
+def test_scores_use_the_corrected_prior(model, small_corpus, measured):
     corrected = copy.deepcopy(model)
     corrected.log_prior_ratio = (1e6, 0.0, 0.0, 0.0)
     table = measure_shifts(corrected, small_corpus, None, size=1, report=print)
@@ -59,7 +59,7 @@ def test_scores_are_those_of_a_corrected_prior(model, small_corpus, measured):
     assert table.undisturbed[ALL] == pytest.approx(plain) != measured[0].undisturbed[ALL]
 
 
-def test_sets_without_the_shifted_modality_stay_as_they_are(measured):
+def test_sets_without_the_shifted_modality_are_unchanged(measured):
     table, lines = measured
     assert lines[0] == "scoring undisturbed recordings of the valid split"
     assert len(lines) - 1 == len(table.shifts) >= 6
@@ -74,7 +74,7 @@ def test_sets_without_the_shifted_modality_stay_as_they_are(measured):
     assert any(shift.weighted_f1 != table.undisturbed for shift in table.shifts)
 
 
-def test_the_section_of_the_card_has_a_line_per_shift(measured):
+def test_card_section_has_one_line_per_shift(measured):
     rows = [line for line in shift_section(measured[0]) if line.startswith("|")]
     head, columns = rows[0].splitlines()[0], 3 + len(measured[0].undisturbed)
     assert head.count("|") == columns + 1 and "text + sound + faces" in head
@@ -82,7 +82,7 @@ def test_the_section_of_the_card_has_a_line_per_shift(measured):
     assert all(row.splitlines()[0].count("|") == columns + 1 for row in rows)
 
 
-def test_recordings_of_several_conversations_have_the_same_utterances(model, small_corpus):
+def test_recordings_with_several_conversations_keep_their_utterances(model, small_corpus):
     part = replace(small_corpus, splits={"valid": small_corpus.splits["valid"]})
     alone, joined = (modality_shifts._build_recordings(model, part, size) for size in (1, 2))
     assert [len(recordings) for recordings in (alone, joined)] == [3, 2]
@@ -100,13 +100,13 @@ def list_rows(recordings):
     )
 
 
-def test_a_modality_that_nothing_has_is_not_shifted(model, small_corpus):
+def test_modality_absent_everywhere_is_not_shifted(model, small_corpus):
     faceless = restrict_modalities(small_corpus, ("text", "audio"))
     table = measure_shifts(model, faceless, None, report=print)
     assert {shift.modality for shift in table.shifts} == {"text", "audio"}
 
 
-def test_a_model_of_one_modality_has_no_table(model, small_corpus, make_model):
+def test_model_of_one_modality_has_no_table(model, small_corpus, make_model):
     words = make_model("language-model", modalities=["text"])
     assert measure_shifts(words, small_corpus, None, report=print) is None
 
@@ -116,7 +116,7 @@ def batches(make_batch):
     return [make_batch((size,), absent=0.3, seed=size) for size in (6, 9)]
 
 
-def test_what_each_vector_shift_does(batches):
+def test_effect_of_each_vector_shift(batches):
     shifts = list_vector_shifts(MELD_7)
     for (modality, name), change in shifts.items():
         shifted = shift_vectors(batches, modality, change)
@@ -145,7 +145,7 @@ def test_what_each_vector_shift_does(batches):
                 assert all(rows)
 
 
-def test_no_neutral_face_where_there_is_no_such_label():
+def test_no_neutral_face_shift_without_a_neutral_label():
     moods = type(MELD_7)(name="moods", names=("good", "bad"))
     assert ("video", "a neutral face throughout") not in list_vector_shifts(moods)
 
@@ -172,7 +172,7 @@ def heard(tmp_path):
     return PreparedCorpus.load(tmp_path / "corpus"), tmp_path
 
 
-def test_shifted_sound_is_extracted_again(heard):
+def test_shifted_audio_is_extracted_again(heard):
     corpus, media = heard
     stored = corpus.features["audio"]
     same = extract_shifted_sound(corpus, media, lambda samples: samples)

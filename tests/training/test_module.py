@@ -20,21 +20,21 @@ def factors(steps, **settings):
     return [learning_rate_factor(step, steps, config) for step in range(steps + 1)]
 
 
-def test_the_learning_rate_warms_up_and_decays():
+def test_learning_rate_warms_up_and_decays():
     assert factors(7, warmup_steps=3) == [0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
     assert factors(4, warmup_steps=0) == [1, 0.75, 0.5, 0.25, 0]
     assert factors(4, warmup_steps=1, schedule="constant") == [0.5, 1, 1, 1, 1]
     assert factors(2, warmup_steps=9) == pytest.approx([0.1, 0.2, 0.3])
 
 
-def test_the_learning_rate_falls_in_steps():
+def test_learning_rate_falls_in_steps():
     settings = {"warmup_steps": 1, "epochs": 6, "decay_epochs": 2, "decay_factor": 0.5}
     actual = factors(12, schedule="stepwise", **settings)
     assert actual == [0.5, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam"])
-def test_the_optimizer_decays_weights_apart_from_the_gradient_or_in_it(name):
+def test_optimizer_has_decoupled_or_l2_weight_decay(name):
     model = torch.nn.Linear(2, 1)
     model.text_encoder = model.speech_encoder = None
     before = model.weight.detach().clone()
@@ -58,7 +58,7 @@ def reading_model(tiny_recipe, tiny_encoder, small_corpus):
     return create_model(config, labels=small_corpus.labels, widths=widths)
 
 
-def test_every_parameter_has_its_rate_and_decay(reading_model):
+def test_every_parameter_has_its_learning_rate_and_decay(reading_model):
     config = TrainingConfig(
         learning_rate=1e-2, encoder_learning_rate=8e-4, layer_decay=0.5, weight_decay=0.1
     )
@@ -80,7 +80,7 @@ def test_every_parameter_has_its_rate_and_decay(reading_model):
         assert rate == pytest.approx(expected), name
 
 
-def test_frozen_parameters_are_in_no_group(tiny_recipe, tiny_encoder, small_corpus):
+def test_frozen_parameters_are_not_optimized(tiny_recipe, tiny_encoder, small_corpus):
     encoder = TextEncoderConfig(name=str(tiny_encoder), tuning="frozen")
     config = tiny_recipe().model.model_copy(update={"text_encoder": encoder})
     widths = {name: table.spec.dim for name, table in small_corpus.features.items()}
@@ -92,7 +92,7 @@ def test_frozen_parameters_are_in_no_group(tiny_recipe, tiny_encoder, small_corp
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.9, 0.999])
-def test_every_utterance_keeps_a_modality_that_it_had(make_batch, rate):
+def test_every_utterance_keeps_a_present_modality(make_batch, rate):
     batch = make_batch([3, 9, 30, 60], absent=0.3)
     torch.manual_seed(0)
     dropped = _drop_modalities(batch, rate)
@@ -108,7 +108,7 @@ def test_every_utterance_keeps_a_modality_that_it_had(make_batch, rate):
 
 
 @pytest.mark.parametrize("largest", [0.5, 1e3])
-def test_clipping_in_the_step_is_torchs_clipping_before_it(largest):
+def test_fused_clipping_equals_clip_grad_norm(largest):
     torch.manual_seed(0)
     first = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.Linear(4, 3))
     first.text_encoder = first.speech_encoder = None

@@ -37,7 +37,7 @@ ALL = [*NUMBERS, "multiemo-mosi", "multiemo-composed", "multiemo-composed-cached
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_the_numbers(name):
+def test_recipes_have_the_papers_numbers(name):
     recipe = load_recipe(name)
     actual = recipe.model.model_dump() | recipe.training.model_dump()
     assert {key: actual[key] for key in NUMBERS[name]} == NUMBERS[name]
@@ -61,14 +61,14 @@ def test_the_numbers(name):
         ),
     ],
 )
-def test_training_is_as_df_ercs(name, tuned):
+def test_training_settings_equal_df_erc(name, tuned):
     own, other = load_recipe(f"multiemo-{name}"), load_recipe(f"df-erc-{name}")
     assert own.training.model_dump(exclude=tuned) == other.training.model_dump(exclude=tuned)
     assert own.model.text_encoder == other.model.text_encoder
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_end_of_the_search_space_is_a_recipe(name):
+def test_search_space_limits_are_valid_recipes(name):
     recipe = load_recipe(name)
     assert recipe.search
     for end in (0, -1):

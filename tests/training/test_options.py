@@ -52,7 +52,7 @@ def parameter_names(model):
 
 
 @pytest.mark.parametrize("decay", [0.25, 0.9])
-def test_the_average_of_three_steps_by_hand(make_model, decay):
+def test_average_of_three_steps_matches_a_calculation_by_hand(make_model, decay):
     model = make_model("df-erc").train()
     module = TrainingModule(model, TrainingConfig(weight_averaging=decay), seed=0)
     module._trainer = SimpleNamespace(estimated_stepping_batches=3)
@@ -90,7 +90,7 @@ def steps(monkeypatch):
     return seen
 
 
-def test_the_better_of_averaged_and_newest_weights_is_kept(train, steps, small_corpus, tmp_path):
+def test_better_of_averaged_and_newest_weights_is_kept(train, steps, small_corpus, tmp_path):
     result = train(tmp_path / "run", epochs=1, weight_averaging=0.8)
     assert len(steps) == 3
     folder = tmp_path / "run" / "seed-0"
@@ -109,7 +109,7 @@ def test_the_better_of_averaged_and_newest_weights_is_kept(train, steps, small_c
     assert float(row["valid_accuracy"]) == pytest.approx(valid["accuracy"], abs=1e-3)
 
 
-def test_averaging_leaves_training_as_it_is(train, steps, tmp_path):
+def test_averaging_does_not_change_training(train, steps, tmp_path):
     train(tmp_path / "plain")
     plain = list(steps)
     steps.clear()
@@ -129,7 +129,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("training", [{"weight_averaging": 0.7}, TOGETHER], ids=["alone", "all"])
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_a_run_that_was_broken_off_averages_on(train, tmp_path, training, epoch):
+def test_resumed_run_continues_averaging(train, tmp_path, training, epoch):
     def report(line):
         if f"epoch {epoch}/" in line:
             raise Stop
@@ -145,7 +145,7 @@ def test_a_run_that_was_broken_off_averages_on(train, tmp_path, training, epoch)
 # Consistency (R-Drop)
 
 
-def test_consistency_against_a_loop():
+def test_consistency_equals_a_loop():
     generator = torch.Generator().manual_seed(0)
     first, second = torch.randn(2, 3, 5, 4, generator=generator)
     labels = torch.randint(0, 4, (3, 5), generator=generator)
@@ -230,7 +230,7 @@ def test_both_passes_lack_the_same_modalities(train, passes, monkeypatch, tmp_pa
     )
 
 
-def test_the_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
+def test_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
     make_model, make_batch, passes, monkeypatch
 ):
     logged = {}
@@ -250,7 +250,7 @@ def test_the_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
     assert torch.equal(logged["train_loss"], loss)
 
 
-def test_without_dropout_nothing_differs(tiny_recipe, small_corpus, tmp_path):
+def test_passes_are_equal_without_dropout(tiny_recipe, small_corpus, tmp_path):
     for dropout, name in ((0.0, "none"), (0.3, "some")):
         recipe = change_recipe(tiny_recipe(epochs=1, consistency=1.0), {"model.dropout": dropout})
         train_run(recipe, small_corpus, tmp_path / name, report=lambda line: None)
@@ -258,7 +258,7 @@ def test_without_dropout_nothing_differs(tiny_recipe, small_corpus, tmp_path):
         assert (float(row["train_consistency"]) == 0) == (name == "none")
 
 
-def test_without_consistency_there_is_one_pass_a_step(train, passes, tmp_path):
+def test_one_pass_per_step_without_consistency(train, passes, tmp_path):
     train(tmp_path / "run", epochs=1)
     assert sum(mode for mode, _, _ in passes) == 3
     assert "train_consistency" not in history(tmp_path / "run")[0]

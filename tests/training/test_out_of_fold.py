@@ -67,7 +67,7 @@ def assert_equal_vectors(one, other):
             np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_no_vector_has_seen_its_label(table, corpus):
+def test_no_encoder_has_seen_the_label_of_its_vector(table, corpus):
     assert not any(row.saw_label for row in table.rows.values())
     assert table.spec.settings["folds"] == FOLDS
     texts = {
@@ -80,9 +80,7 @@ def test_no_vector_has_seen_its_label(table, corpus):
     assert all((table.rows[key].vector is None) == (not text) for key, text in texts.items())
 
 
-def test_a_training_conversation_is_encoded_by_an_encoder_of_the_others(
-    run, table, corpus, tmp_path
-):
+def test_training_conversations_use_an_encoder_trained_without_them(run, table, corpus, tmp_path):
     """The slow way: an encoder of all training conversations outside one fold."""
     shuffled = list(corpus.splits["train"])
     random.Random(0).shuffle(shuffled)
@@ -99,7 +97,7 @@ def test_a_training_conversation_is_encoded_by_an_encoder_of_the_others(
             assert_equal_vectors(vectors(table, conversation), expected)
 
 
-def test_validation_and_test_are_encoded_by_the_run(run, table, corpus):
+def test_validation_and_test_use_the_encoder_of_the_run(run, table, corpus):
     usual = encode_text(corpus, run[0]).features["text"]
     for split in ("valid", "test"):
         for conversation in corpus.splits[split]:
@@ -116,7 +114,7 @@ def test_validation_and_test_are_encoded_by_the_run(run, table, corpus):
 
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGTERM])
-def test_a_command_that_was_stopped_resumes(run, table, corpus, tmp_path, program, stop):
+def test_stopped_command_resumes(run, table, corpus, tmp_path, program, stop):
     corpus.save(tmp_path / "corpus")
     command = [
         "encode-text", "--corpus", tmp_path / "corpus",
@@ -141,7 +139,7 @@ def test_a_command_that_was_stopped_resumes(run, table, corpus, tmp_path, progra
     assert "the encoder was trained on the labels of 0 of them" in done.stdout
 
 
-def test_what_is_refused(run, corpus, finished, tmp_path):
+def test_invalid_input_is_refused(run, corpus, finished, tmp_path):
     def encode(source=run[0], on=corpus, **settings):
         values = {"folds": FOLDS, "work": tmp_path / "work", "report": silent} | settings
         with pytest.raises(MmercError) as caught:

@@ -12,12 +12,12 @@ from mmerc.training.prior import log_prior_ratio
 from mmerc.training.run import train_run
 
 
-def test_frequencies_that_are_unchanged_need_no_correction():
+def test_unchanged_frequencies_need_no_correction():
     assert log_prior_ratio(torch.tensor([5, 3, 0])) is None
     assert log_prior_ratio(torch.tensor([4, 4]), upsampling=1.0) is None
 
 
-def test_up_sampling_and_class_weights():
+def test_upsampling_and_class_weights():
     counts = torch.tensor([10, 2, 0, 8])
     ratio = log_prior_ratio(counts, upsampling=0.5)  # seen: 10, 5, 0, 8
     expected = [math.log(n / 20) - math.log(s / 23) for n, s in ((10, 10), (2, 5), (8, 8))]
@@ -26,7 +26,7 @@ def test_up_sampling_and_class_weights():
     assert ratio == pytest.approx([math.log(10 / 12 / (5 / 11)), math.log(2 / 12 / (6 / 11))])
 
 
-def test_a_classifier_of_the_shifted_prior_becomes_that_of_the_true_one():
+def test_correction_restores_the_true_prior():
     """By Bayes' rule, exactly: p(k | x) from q(k | x), for made-up likelihoods."""
     counts = torch.tensor([90, 10])
     likelihood = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)).double()
@@ -37,7 +37,7 @@ def test_a_classifier_of_the_shifted_prior_becomes_that_of_the_true_one():
     torch.testing.assert_close(corrected.softmax(-1), expected / expected.sum(-1, keepdim=True))
 
 
-def test_it_is_saved_and_applied(make_model, make_examples, tmp_path):
+def test_correction_is_saved_and_applied(make_model, make_examples, tmp_path):
     model = make_model("df-erc").eval()
     examples = make_examples([3, 5])
     plain = run_model(model, examples).probabilities
@@ -52,7 +52,7 @@ def test_it_is_saved_and_applied(make_model, make_examples, tmp_path):
     torch.testing.assert_close(corrected, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_training_stores_it_only_where_it_is_asked_for(train, tmp_path):
+def test_training_stores_the_prior_only_on_request(train, tmp_path):
     def ratio(name, **training):
         train(tmp_path / name, epochs=1, **training)
         return load_model(tmp_path / name / "seed-0" / "model").log_prior_ratio
@@ -61,7 +61,7 @@ def test_training_stores_it_only_where_it_is_asked_for(train, tmp_path):
     assert ratio("unchanged", prior_correction=True) is None  # nothing was up-sampled
 
 
-def test_weights_of_classes_are_corrected_after_training(tiny_recipe, small_corpus, tmp_path):
+def test_class_weights_are_corrected_after_training(tiny_recipe, small_corpus, tmp_path):
     recipe = tiny_recipe(epochs=1, prior_correction=True)
     model = recipe.model.model_copy(update={"class_balance": 0.9})
     recipe = recipe.model_copy(update={"model": model})

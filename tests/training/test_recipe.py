@@ -51,7 +51,7 @@ def test_every_shipped_recipe_loads(name):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_papers_numbers(name):
+def test_recipes_have_the_papers_numbers(name):
     recipe = load_recipe(name)
     actual = recipe.model.model_dump() | recipe.training.model_dump()
     expected = BOTH | PUBLISHED[name]
@@ -60,7 +60,7 @@ def test_the_papers_numbers(name):
     assert recipe.model.ablations == ()
 
 
-def test_a_dumped_recipe_is_the_same_recipe(tmp_path):
+def test_dumped_recipe_loads_unchanged(tmp_path):
     recipe = load_recipe("df-erc-meld-mini")
     (tmp_path / "again.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     assert load_recipe(str(tmp_path / "again.yaml")) == recipe
@@ -84,20 +84,20 @@ def test_a_dumped_recipe_is_the_same_recipe(tmp_path):
         ("name=null", "name"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_named(change, named):
+def test_invalid_settings_are_named(change, named):
     assert named in refusal("demo", change)
 
 
 @pytest.mark.parametrize("change", ["", "=", "=3", "training.epochs", "training.epochs=["])
-def test_changes_of_a_bad_form(change):
+def test_malformed_overrides_are_refused(change):
     assert refusal("demo", change).startswith("--set ")
 
 
-def test_a_value_has_no_settings_of_its_own():
+def test_override_below_a_plain_value_is_refused():
     assert "'epochs' is a value" in refusal("demo", "training.epochs.more=1")
 
 
-def test_changes_reach_into_settings_that_are_null():
+def test_overrides_reach_into_null_settings():
     plain = load_recipe("df-erc-mosi", ["model.text_encoder=null"])
     assert plain.model.text_encoder is None
     changed = load_recipe(
@@ -128,26 +128,26 @@ def test_unknown_names_list_the_known_ones():
 
 
 @pytest.mark.parametrize("pair", ["-CFM, -CFM+Att", "-CRM(full), -CRM+Att", "-CRM(zero), -CRM+Att"])
-def test_ablations_that_contradict_each_other(pair):
+def test_contradictory_ablations_are_refused(pair):
     message = refusal("demo", f"model.ablations=[{pair}]")
     assert "exclude each other" in message
     assert all(name.lower() in message.lower() for name in pair.split(", "))
 
 
 @pytest.mark.parametrize("content", ["", "3", "- a", "a: [", "a: b: c", "\tname: x"])
-def test_files_that_are_no_recipe(tmp_path, content):
+def test_invalid_recipe_files_are_refused(tmp_path, content):
     path = tmp_path / "own.yaml"
     path.write_text(content)
     assert str(path) in refusal(str(path))
 
 
-def test_a_recipe_without_a_model(tmp_path):
+def test_recipe_without_a_model_is_refused(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("name: own\ndescription: x\n")
     assert "model" in refusal(str(path))
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_recipe(str(tmp_path / "own.yaml"))
 
@@ -183,11 +183,11 @@ def package(tmp_path, monkeypatch):
     return recipes
 
 
-def test_a_recipe_of_a_package_loads(package):
+def test_recipe_from_a_package_loads(package):
     assert load_recipe("my_lab:own", ["training.epochs=2"]).training.epochs == 2
 
 
-def test_a_package_has_its_recipes_listed(package):
+def test_recipes_of_a_package_are_listed(package):
     listed = list_recipes()
     assert (listed["my_lab:own"].description, listed["my_lab:own"].package) == (
         "Our own.", "my-lab"
@@ -198,7 +198,7 @@ def test_a_package_has_its_recipes_listed(package):
     assert listed["demo"].description == " ".join(load_recipe("demo").description.split())
 
 
-def test_a_path_in_any_form(package):
+def test_recipe_path_in_any_form(package):
     by_text, by_path = load_recipe(str(package / "own.yaml")), load_recipe(package / "own.yaml")
     assert by_text == by_path == load_recipe("my_lab:own")
     (package / "recipe").write_text((package / "own.yaml").read_text())
@@ -206,17 +206,17 @@ def test_a_path_in_any_form(package):
 
 
 @pytest.mark.parametrize("name", ["my_lab:../../secret", "my_lab:/etc/x", "../my_lab:own", "x y:a"])
-def test_names_that_lead_out_of_a_package_are_no_recipes(package, name):
+def test_names_that_escape_the_package_are_refused(package, name):
     assert "No recipe is called" in refusal(name)
 
 
-def test_packages_without_the_recipe(package):
+def test_missing_recipes_of_packages_are_refused(package):
     with pytest.raises(InputError, match="no recipe 'other'; choose from what it has: broken, own"):
         load_recipe("my_lab:other")
     assert "no package my_lap is installed" in refusal("my_lap:own")
 
 
-def test_a_change_removes_the_setting_that_would_come_before_it():
+def test_override_removes_the_setting_that_would_take_precedence():
     def training(name, *changes):
         return load_recipe(name, [f"training.{change}" for change in changes]).training
 

@@ -44,7 +44,7 @@ def stopping(fragment):
 
 
 @pytest.mark.parametrize("training", VARIANTS.values(), ids=VARIANTS)
-def test_a_run_broken_off_in_any_epoch_ends_as_an_undisturbed_one(train, tmp_path, training):
+def test_run_interrupted_in_any_epoch_equals_an_uninterrupted_one(train, tmp_path, training):
     train(tmp_path / "whole", **training)
     for epoch in range(1, len(history(tmp_path / "whole")) + 1):
         with pytest.raises(Stop):
@@ -56,9 +56,7 @@ def test_a_run_broken_off_in_any_epoch_ends_as_an_undisturbed_one(train, tmp_pat
 
 
 @pytest.mark.parametrize("training", VARIANTS.values(), ids=VARIANTS)
-def test_a_seed_whose_training_is_over_is_not_trained_on(
-    tiny_recipe, small_corpus, tmp_path, training
-):
+def test_fully_trained_seed_is_not_trained_further(tiny_recipe, small_corpus, tmp_path, training):
     recipe = tiny_recipe(**training)
 
     def run(message):
@@ -90,9 +88,7 @@ def lines_of(directory):
     return len(path.read_text().splitlines()) if path.exists() else 0
 
 
-def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(
-    on_disk, program, train, tmp_path
-):
+def test_stopped_then_killed_run_equals_an_uninterrupted_one(on_disk, program, train, tmp_path):
     training = {"epochs": 40, "modality_dropout": 0.3, "patience": 39}
     arguments = on_disk(**training)
     seed = tmp_path / "run" / "seed-0"
@@ -117,7 +113,7 @@ def test_a_run_that_is_stopped_and_then_killed_ends_as_an_undisturbed_one(
     assert result == whole
 
 
-def test_ctrl_c_is_told_in_one_sentence(train, tmp_path):
+def test_ctrl_c_prints_one_sentence(train, tmp_path):
     def report(line):
         raise KeyboardInterrupt
 
@@ -140,7 +136,7 @@ def test_finished_seeds_are_not_trained_again(train, tmp_path):
     assert train(tmp_path / "run", seeds=2, resume=True) == result
 
 
-def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, tmp_path):
+def test_kill_after_a_finished_seed_leaves_no_training_state(train, tmp_path):
     train(tmp_path / "run", seeds=1)
     before = files_under(tmp_path / "run" / "seed-0")
     (tmp_path / "run" / "seed-1").mkdir()
@@ -153,7 +149,7 @@ def test_a_kill_just_after_a_seed_was_finished_leaves_no_training_state(train, t
     assert not [path for path in before if path.name in _TRAINING_STATE]
 
 
-def test_a_run_is_not_overwritten(finished, train):
+def test_run_is_not_overwritten(finished, train):
     before = files_under(finished[0])
     with pytest.raises(InputError, match="contains a run already; pass --resume"):
         train(finished[0])
@@ -162,7 +158,7 @@ def test_a_run_is_not_overwritten(finished, train):
     assert files_under(finished[0]) == before
 
 
-def test_another_corpus_is_not_gone_on_with(finished, tiny_recipe, small_corpus):
+def test_run_is_not_continued_with_another_corpus(finished, tiny_recipe, small_corpus):
     other = replace(small_corpus, features={**small_corpus.features, "audio": louder(small_corpus)})
     before = files_under(finished[0])
     with pytest.raises(InputError, match="was started with another fingerprints"):
@@ -181,7 +177,7 @@ def louder(corpus):
     return replace(table, rows=rows)
 
 
-def test_a_second_process_is_refused(train, tmp_path):
+def test_second_process_is_refused(train, tmp_path):
     (tmp_path / "run").mkdir()
     with open(tmp_path / "run" / ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -191,14 +187,14 @@ def test_a_second_process_is_refused(train, tmp_path):
     train(tmp_path / "run", epochs=1)
 
 
-def test_a_folder_of_other_things_is_left_as_it_is(train, tmp_path):
+def test_folder_with_other_files_is_not_touched(train, tmp_path):
     (tmp_path / "recipe.yaml").write_text("mine")
     with pytest.raises(InputError, match="contains other files, not a run of mmerc"):
         train(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
-def test_what_a_kill_left_half_written_goes_when_the_run_goes_on(train, tmp_path):
+def test_partial_files_of_a_killed_run_are_removed_on_resume(train, tmp_path):
     train(tmp_path / "run", seeds=1)
     half = tmp_path / "run/seed-0/.model.abc123"
     (half / "text_encoder").mkdir(parents=True)

@@ -28,7 +28,7 @@ SUMMARISED = {"accuracy", "weighted_f1", "macro_f1"}
 # What a run leaves behind
 
 
-def test_the_result_has_the_shape_that_scripts_rely_on(finished, small_corpus):
+def test_result_has_the_documented_structure(finished, small_corpus):
     directory, result = finished
     assert json.loads((directory / "result.json").read_text()) == result
     keys = ["recipe", "model", "corpus", "seeds", "summary", "versions", "fingerprints"]
@@ -51,7 +51,7 @@ def test_the_result_has_the_shape_that_scripts_rely_on(finished, small_corpus):
     assert set(result["fingerprints"]) == {"conversations", "text", "audio", "video"}
 
 
-def test_the_epoch_is_the_one_best_on_validation(finished):
+def test_best_epoch_on_validation_is_chosen(finished):
     directory, result = finished
     measured = [float(row["valid_weighted_f1"]) for row in history(directory)]
     assert len(measured) == 3
@@ -60,7 +60,7 @@ def test_the_epoch_is_the_one_best_on_validation(finished):
     assert result["seeds"][0]["valid"]["weighted_f1"] == pytest.approx(max(measured), abs=1e-3)
 
 
-def test_the_kept_predictions_give_the_scores_again(finished, small_corpus):
+def test_stored_predictions_reproduce_the_scores(finished, small_corpus):
     directory, result = finished
     for split in ("valid", "test"):
         predictions = Predictions.load(directory / "seed-0" / f"predictions-{split}.parquet")
@@ -69,7 +69,7 @@ def test_the_kept_predictions_give_the_scores_again(finished, small_corpus):
         assert predictions.keys == said
 
 
-def test_the_confusion_counts_every_known_utterance_of_test(finished, small_corpus):
+def test_confusion_matrix_counts_every_labelled_test_utterance(finished, small_corpus):
     with open(finished[0] / "seed-0" / "confusion.csv", newline="") as file:
         head, *rows = csv.reader(file)
     assert head == ["gold", *small_corpus.labels] == ["gold", *(row[0] for row in rows)]
@@ -77,7 +77,7 @@ def test_the_confusion_counts_every_known_utterance_of_test(finished, small_corp
     assert sum(int(cell) for row in rows for cell in row[1:]) == known
 
 
-def test_nothing_of_training_is_left_in_a_finished_seed(finished):
+def test_finished_seed_keeps_no_training_state(finished):
     names = {path.name for path in (finished[0] / "seed-0").iterdir()}
     assert names == {
         "model", "history.csv", "predictions-valid.parquet", "predictions-test.parquet",
@@ -85,14 +85,14 @@ def test_nothing_of_training_is_left_in_a_finished_seed(finished):
     }  # fmt: skip
 
 
-def test_the_model_tells_what_it_was_trained_on(finished, small_corpus):
+def test_model_records_its_training_data(finished, small_corpus):
     message = json.loads((finished[0] / "seed-0" / "model" / "training_data.json").read_text())
     assert message["corpus"] == message["labels_of"] == "small"
     assert message["conversations"] == sorted(c.id for c in small_corpus.splits["train"])
     assert list(load_model(finished[0]).labels) == list(small_corpus.labels)
 
 
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished, train, tmp_path):
+def test_run_depends_on_the_seed_only(finished, train, tmp_path):
     directory, result = finished
     twice = train(tmp_path / "again", seeds=2)
     assert twice["seeds"][0] == result["seeds"][0]
@@ -102,7 +102,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(finished, tra
     assert twice["summary"]["test"]["accuracy"]["mean"] == pytest.approx(mean, abs=1e-3)
 
 
-def test_the_saved_corpus_trains_like_the_one_in_memory(finished, on_disk, tiny_recipe, tmp_path):
+def test_saved_corpus_trains_like_the_one_in_memory(finished, on_disk, tiny_recipe, tmp_path):
     on_disk()
     loaded = PreparedCorpus.load(tmp_path / "corpus")
     train_run(tiny_recipe(), loaded, tmp_path / "run", report=lambda line: None)
@@ -127,21 +127,19 @@ def test_every_split_needs_labels(tiny_recipe, small_corpus, tmp_path, split, ho
     assert not (tmp_path / "run").exists()
 
 
-def test_a_corpus_without_the_models_modalities_leaves_nothing_behind(
-    tiny_recipe, small_corpus, tmp_path
-):
+def test_corpus_without_the_models_modalities_writes_nothing(tiny_recipe, small_corpus, tmp_path):
     poor = replace(small_corpus, features={"text": small_corpus.features["text"]})
     with pytest.raises(MmercError, match="The corpus has no audio vectors"):
         train_run(tiny_recipe(), poor, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_explodes_stops_training(train, tmp_path):
+def test_exploding_loss_stops_training(train, tmp_path):
     with pytest.raises(MmercError, match=r"epoch 1, batch \d: the loss term .* not a finite"):
         train(tmp_path / "run", learning_rate=1e30)
 
 
-def test_a_loss_that_is_no_number_is_named_and_the_state_is_kept(train, tmp_path, monkeypatch):
+def test_nan_loss_is_reported_and_the_state_is_kept(train, tmp_path, monkeypatch):
     train(tmp_path / "whole")
     calls = []
 
@@ -162,7 +160,7 @@ def test_a_loss_that_is_no_number_is_named_and_the_state_is_kept(train, tmp_path
 
 @pytest.mark.parametrize("place", ["training.best_epoch", "training.checkpoint", "models.base"])
 @pytest.mark.parametrize("kind", [OSError(28, "No space left on device"), SafetensorError("full")])
-def test_a_full_disk_is_told_and_nothing_is_half_written(train, tmp_path, monkeypatch, place, kind):
+def test_full_disk_is_reported_without_partial_files(train, tmp_path, monkeypatch, place, kind):
     def full(tensors, path, metadata=None):
         path.write_bytes(b"half")
         raise kind
@@ -182,7 +180,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(train, tmp_path, monkey
 # Several processes
 
 
-def test_two_processes_train_side_by_side_and_write_one_result(on_disk, tmp_path):
+def test_two_processes_train_together_and_write_one_result(on_disk, tmp_path):
     more = ["--accelerator", "cpu", "--devices", "2", "--seeds", "2", "--json"]
     command = [sys.executable, "-m", "mmerc", *on_disk(epochs=1), *more]  # it starts itself again
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
@@ -196,7 +194,7 @@ def test_two_processes_train_side_by_side_and_write_one_result(on_disk, tmp_path
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no graphics card")
-def test_a_run_on_a_graphics_card(tiny_recipe, small_corpus, tmp_path):
+def test_run_on_a_gpu(tiny_recipe, small_corpus, tmp_path):
     on_card = Hardware(accelerator="gpu")
     train_run(tiny_recipe(), small_corpus, tmp_path / "run", hardware=on_card)
     assert len(history(tmp_path / "run")) == 3

@@ -8,7 +8,7 @@ from mmerc.training.cache import RunCache
 from mmerc.training.run import train_run
 
 
-def test_seeds_side_by_side_are_those_one_after_another(tiny_recipe, small_corpus, tmp_path):
+def test_parallel_seeds_equal_sequential_ones(tiny_recipe, small_corpus, tmp_path):
     recipe = tiny_recipe(modality_dropout=0.2)
     results = [
         train_run(

@@ -18,7 +18,7 @@ def seen_corpus(small_corpus):
     return replace(small_corpus, features={**small_corpus.features, "audio": seen})
 
 
-def test_a_run_warns_of_validation_that_is_too_good(tmp_path, tiny_recipe, seen_corpus):
+def test_run_warns_of_optimistic_validation(tmp_path, tiny_recipe, seen_corpus):
     lines = []
     train_run(tiny_recipe(epochs=1), seen_corpus, tmp_path / "run", report=lines.append)
     (warning,) = [line for line in lines if line.startswith("warning")]
@@ -28,13 +28,13 @@ def test_a_run_warns_of_validation_that_is_too_good(tmp_path, tiny_recipe, seen_
     assert warning.startswith(f"warning: {count} audio vectors of validation")
 
 
-def test_a_run_without_such_vectors_does_not_warn(tmp_path, tiny_recipe, small_corpus):
+def test_run_without_seen_labels_does_not_warn(tmp_path, tiny_recipe, small_corpus):
     lines = []
     train_run(tiny_recipe(epochs=1), small_corpus, tmp_path / "run", report=lines.append)
     assert not [line for line in lines if "warning" in line]
 
 
-def test_mixing_adds_the_share_of_another_present_vector(make_batch):
+def test_mixing_adds_a_share_of_another_present_vector(make_batch):
     batch = make_batch([4, 7, 2])
     torch.manual_seed(0)
     mixed = _mix_vectors(batch, {"audio": 0.4})
@@ -48,19 +48,19 @@ def test_mixing_adds_the_share_of_another_present_vector(make_batch):
     assert torch.equal(mixed.features["text"], batch.features["text"])
 
 
-def test_a_modality_that_is_not_there_is_passed_over(make_batch):
+def test_missing_modality_is_skipped(make_batch):
     batch = make_batch([3])
     fewer = batch.with_features({"text": batch.features["text"]})
     mixed = _mix_vectors(fewer, {"audio": 0.5})
     assert torch.equal(mixed.features["text"], batch.features["text"])
 
 
-def test_no_share_leaves_the_batch_alone(make_batch):
+def test_zero_share_does_not_change_the_batch(make_batch):
     batch = make_batch([3])
     assert _mix_vectors(batch, {}) is batch
 
 
-def test_every_epoch_is_validated_on_the_same_mixtures(tmp_path, tiny_recipe, small_corpus):
+def test_every_epoch_validates_on_the_same_mixtures(tmp_path, tiny_recipe, small_corpus):
     """With a learning rate of nothing the scores of two epochs are equal, mixtures and all."""
     recipe = tiny_recipe(epochs=2, learning_rate=1e-12, vector_mixing={"audio": 0.5})
     train_run(recipe, small_corpus, tmp_path / "run", report=lambda line: None)

@@ -60,7 +60,7 @@ def slow_loss(logits, soft_labels):
     return total
 
 
-def test_the_loss_is_the_cross_entropy_with_the_probabilities():
+def test_loss_is_the_cross_entropy_with_the_probabilities():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(3, 5, 4, generator=generator)
     soft_labels = torch.rand(3, 5, 4, generator=generator).softmax(-1)
@@ -70,7 +70,7 @@ def test_the_loss_is_the_cross_entropy_with_the_probabilities():
 
 
 @pytest.mark.parametrize("share", [1.0, 0.4])
-def test_an_utterance_counts_the_same_in_every_batch(make_model, make_examples, share):
+def test_every_utterance_counts_equally_in_every_batch(make_model, make_examples, share):
     model = make_model("concatenation", dropout=0.0)
     examples = with_soft_labels(make_examples(SIZES, unknown=0.3, seed=3), share=share)
     loader = loader_of(examples, batches=6)
@@ -87,7 +87,7 @@ def test_an_utterance_counts_the_same_in_every_batch(make_model, make_examples, 
         torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
 
 
-def test_a_batch_without_labels_teaches_its_soft_labels(make_model, make_examples):
+def test_batch_without_labels_learns_from_soft_labels(make_model, make_examples):
     examples = with_soft_labels(make_examples(SIZES, unknown=1.0))
     loader = loader_of(examples, batches=2)
     module = training_module(make_model("df-erc"), loader, soft_label_weight=1.0)
@@ -100,7 +100,7 @@ def test_a_batch_without_labels_teaches_its_soft_labels(make_model, make_example
         assert float(loss.detach()) > 0
 
 
-def test_a_batch_without_any_logs_zero(make_model, make_examples):
+def test_batch_without_soft_labels_logs_zero(make_model, make_examples):
     loader = loader_of(make_examples(SIZES), batches=1)
     module = training_module(make_model("df-erc"), loader, soft_label_weight=1.0)
     (batch,) = loader
@@ -108,7 +108,7 @@ def test_a_batch_without_any_logs_zero(make_model, make_examples):
     assert module.logged["train_soft_labels"] == 0, "each process averages the same names"
 
 
-def test_without_weight_they_change_nothing(make_model, make_examples):
+def test_zero_weight_ignores_soft_labels(make_model, make_examples):
     examples = make_examples(SIZES, seed=1)
     losses = []
     for items in (examples, with_soft_labels(examples)):
@@ -118,7 +118,7 @@ def test_without_weight_they_change_nothing(make_model, make_examples):
     assert losses[0] == losses[1]
 
 
-def test_joined_conversations_keep_them(make_examples):
+def test_joined_conversations_keep_soft_labels(make_examples):
     (batch,) = loader_of(with_soft_labels(make_examples((3, 5, 2)), share=0.6), batches=1)
     joined = join_conversations(batch, 2)
     assert torch.equal(joined.soft_labels[joined.mask], batch.soft_labels[batch.mask])
@@ -162,7 +162,7 @@ def test_soft_labels_are_the_mean_of_the_models_probabilities(teachers, small_co
     assert softened.saw_label == 0
 
 
-def test_what_raters_said_of_unlabelled_utterances_is_kept(teachers, small_corpus):
+def test_rater_votes_on_unlabelled_utterances_are_kept(teachers, small_corpus):
     (first, *others) = small_corpus.splits["train"]
     several = dict.fromkeys(list(small_corpus.labels)[:2], 0.5)
     head = replace(first.utterances[0], label=None, soft_labels=several)
@@ -176,7 +176,7 @@ def test_what_raters_said_of_unlabelled_utterances_is_kept(teachers, small_corpu
     )
 
 
-def test_the_corpus_keeps_them(teachers, small_corpus, tmp_path):
+def test_saved_corpus_keeps_soft_labels(teachers, small_corpus, tmp_path):
     softened = add_soft_labels(small_corpus, teachers[:1]).corpus
     softened.save(tmp_path / "soft")
     loaded = PreparedCorpus.load(tmp_path / "soft")
@@ -184,7 +184,7 @@ def test_the_corpus_keeps_them(teachers, small_corpus, tmp_path):
     assert loaded.fingerprints["conversations"] != small_corpus.fingerprints["conversations"]
 
 
-def test_a_model_of_other_labels_is_refused(make_model, small_corpus, tmp_path):
+def test_model_with_other_labels_is_refused(make_model, small_corpus, tmp_path):
     model = make_model("df-erc", labels=LabelSet("other", ("yes", "no")))
     model.save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match="the model's yes, no"):
@@ -193,7 +193,7 @@ def test_a_model_of_other_labels_is_refused(make_model, small_corpus, tmp_path):
         add_soft_labels(small_corpus, [])
 
 
-def test_a_student_learns_what_the_soft_labels_say(tiny_recipe, small_corpus, tmp_path):
+def test_student_learns_soft_labels(tiny_recipe, small_corpus, tmp_path):
     """The soft labels name the last label against the labels of training; validation agrees."""
     last = list(small_corpus.labels)[-1]
 
@@ -216,7 +216,7 @@ def test_a_student_learns_what_the_soft_labels_say(tiny_recipe, small_corpus, tm
         assert ((predictions.predicted == len(corpus.labels) - 1).mean() > 0.9) == learnt
 
 
-def test_unused_and_missing_soft_labels_are_remarked(tiny_recipe, small_corpus, teachers, tmp_path):
+def test_unused_or_missing_soft_labels_give_a_remark(tiny_recipe, small_corpus, teachers, tmp_path):
     softened = add_soft_labels(small_corpus, teachers[:1]).corpus
     said = []
     train_run(tiny_recipe(epochs=1), softened, tmp_path / "unused", report=said.append)

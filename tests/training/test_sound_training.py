@@ -80,7 +80,7 @@ def finished(tmp_path_factory, make_recipe, corpus, media):
     return directory, train_run(make_recipe(), heard, directory, report=message.append), message
 
 
-def test_a_run_from_waveforms(finished):
+def test_run_on_waveforms(finished):
     directory, result, message = finished
     assert message[0] == "warning: 1 sound files are missing; their utterances have no sound"
     assert len(history(directory)) == 3
@@ -93,7 +93,7 @@ class Stop(Exception):
     pass
 
 
-def test_a_run_broken_off_ends_as_an_undisturbed_one(
+def test_interrupted_run_equals_an_uninterrupted_one(
     finished, make_recipe, corpus, media, tmp_path
 ):
     def report(line):
@@ -109,7 +109,7 @@ def test_a_run_broken_off_ends_as_an_undisturbed_one(
     assert seed_file(tmp_path / "run") == seed_file(finished[0])
 
 
-def test_a_run_begun_before_a_setting_existed_goes_on(make_recipe, corpus, media, tmp_path):
+def test_run_from_an_earlier_version_continues(make_recipe, corpus, media, tmp_path):
     heard = add_corpus_sounds(corpus, media)
     recipe = make_recipe(epochs=1, upsampling=0.0)
     first = train_run(recipe, heard, tmp_path / "run", report=lambda line: None)
@@ -125,7 +125,7 @@ def test_a_run_begun_before_a_setting_existed_goes_on(make_recipe, corpus, media
         train_run(recipe, heard, tmp_path / "run", resume=True, report=lambda line: None)
 
 
-def test_other_sounds_are_another_corpus(corpus, media, tmp_path):
+def test_changed_audio_changes_the_corpus_fingerprint(corpus, media, tmp_path):
     heard = add_corpus_sounds(corpus, media)
     for file in media.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -135,7 +135,7 @@ def test_other_sounds_are_another_corpus(corpus, media, tmp_path):
     assert add_corpus_sounds(corpus, tmp_path).fingerprints != heard.fingerprints
 
 
-def test_sounds_are_not_saved_with_the_corpus(corpus, media, tmp_path):
+def test_audio_is_not_saved_with_the_corpus(corpus, media, tmp_path):
     add_corpus_sounds(corpus, media).save(tmp_path / "corpus")
     assert PreparedCorpus.load(tmp_path / "corpus").fingerprints == corpus.fingerprints
 
@@ -158,7 +158,7 @@ def test_predictions_equal_those_of_the_run(finished, corpus, media):
     assert evaluated["seeds"][0]["test"] == result["seeds"][0]["test"]
 
 
-def test_predictions_say_how_much_each_layer_took(finished, corpus, media):
+def test_predictions_report_layer_weights(finished, corpus, media):
     model = load_model(finished[0])
     conversations = corpus.splits["train"][:2]
     sounds = conversation_sounds(conversations, media)
@@ -176,7 +176,7 @@ def test_predictions_say_how_much_each_layer_took(finished, corpus, media):
     assert all(item.weights["audio"] is None for item in deaf)
 
 
-def test_the_whole_way_on_the_command_line(corpus, media, make_recipe, tmp_path):
+def test_full_workflow_on_the_command_line(corpus, media, make_recipe, tmp_path):
     corpus.save(tmp_path / "corpus")
     value = make_recipe(epochs=1).model_dump(mode="json")
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(value))
@@ -209,14 +209,14 @@ PAIRS = [name for name in recipe_names() if name.startswith(("dq-former", "sa-",
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_recipes_can_be_read(name):
+def test_sound_recipes_load(name):
     recipe = load_recipe(name)
     assert recipe.model.speech is not None
     assert recipe.training.batch_utterances == 8
     assert recipe.training.warmup_share == 0.01
 
 
-def test_a_comparison_is_one_of_models():
+def test_comparison_differs_only_in_the_model():
     names = [f"{m}-composed" for m in ("sa", "mult", "mbt", "text-only", "audio-only")]
     first = load_recipe("dq-former-composed")
     assert not first.model.history_states
@@ -232,13 +232,13 @@ def test_a_comparison_is_one_of_models():
 
 
 @pytest.mark.parametrize(("can", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_sound_is_read_in_half_precision_where_the_processor_can(can, precision, monkeypatch):
+def test_audio_uses_half_precision_if_the_cpu_supports_it(can, precision, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: can)
     chosen = Hardware(accelerator="cpu").precision(load_recipe("audio-only-composed"))
     assert chosen == precision
 
 
-def test_the_paper_s_numbers():
+def test_recipes_have_the_papers_numbers():
     recipe = load_recipe("dq-former-meld")
     model, training = recipe.model, recipe.training
     assert (model.width, model.fusion_layers, model.queries, model.threshold) == (768, 4, 16, 0.1)

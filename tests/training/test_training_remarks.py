@@ -21,7 +21,7 @@ LABELS = LabelSet("own", ("calm", "glad", "sad"))
 
 
 class TestSettings:
-    def test_the_size_of_a_batch(self):
+    def test_batch_size_remark(self):
         assert TrainingConfig().count_batches([10] * 17) == 3  # eight conversations, as ever
         assert TrainingConfig(batch_conversations=4).count_batches([1, 2, 3, 4, 5]) == 2
         assert TrainingConfig(batch_utterances=40).count_batches([10] * 17) == 4
@@ -30,7 +30,7 @@ class TestSettings:
         both = TrainingConfig(batch_conversations=4, batch_utterances=40)
         assert both.count_batches([10] * 17) == 5
 
-    def test_recipes_of_earlier_versions_have_the_same_sizes(self):
+    def test_recipes_of_earlier_versions_keep_their_batch_sizes(self):
         for old in ({}, {"batch_conversations": 8}, {"batch_utterances": 8}):
             assert TrainingConfig(**old).count_batches([10] * 16) in (2, 20)
             assert TrainingConfig(**old).count_batch_utterances(1000) == 8
@@ -38,13 +38,13 @@ class TestSettings:
         assert TrainingConfig(**dumped).count_batches([10] * 16) == 4
         assert TrainingConfig(**dumped).count_warmup(1000) == 20
 
-    def test_epochs_and_warmup_follow_the_number_of_steps(self):
+    def test_epochs_and_warmup_adapt_to_the_number_of_steps(self):
         settings = TrainingConfig(epochs=6, minimum_steps=600, warmup_share=0.125)
         assert [settings.count_epochs(n) for n in (130, 100, 99, 10)] == [6, 6, 7, 60]
         assert [settings.count_warmup(n) for n in (0, 80, 780)] == [0, 10, 98]
         assert TrainingConfig(epochs=6).count_epochs(1) == 6
 
-    def test_batches_become_smaller_rather_than_epochs_many(self):
+    def test_batches_shrink_before_epochs_are_added(self):
         settings = TrainingConfig(epochs=6, minimum_steps=600, batch_utterances=80)
         sizes = [settings.count_batches([10] * n) for n in (1000, 160, 100, 16, 1)]
         assert sizes == [125, 20, 20, 20, 10]
@@ -55,7 +55,7 @@ class TestSettings:
 
 
 class TestAveraging:
-    def test_the_decay_follows_the_number_of_steps(self):
+    def test_averaging_decay_adapts_to_the_number_of_steps(self):
         settings = TrainingConfig(averaging_share=0.1)
         assert settings.averages_weights
         assert settings.averaging_decay(0, 1000) == 0.1
@@ -66,7 +66,7 @@ class TestAveraging:
         assert not TrainingConfig().averages_weights
 
     @pytest.mark.parametrize("steps", [20, 78, 780])
-    def test_nothing_is_left_of_the_weights_at_the_start(self, steps):
+    def test_initial_weights_vanish_from_the_average(self, steps):
         """As the recipe df-erc-meld-mini averages; with a decay of 0.99, 46 % are left after 78."""
         settings = TrainingConfig(averaging_share=0.125)
         remaining = 1.0
@@ -101,7 +101,7 @@ class TestRemarks:
         assert kept_weights(row(55, 55)) == "averaged"
 
 
-def test_a_training_that_ends_in_its_warmup_says_so(train, tmp_path):
+def test_training_that_ends_during_warmup_gives_a_remark(train, tmp_path):
     lines = []
     result = train(tmp_path / "run", warmup_steps=100, report=lines.append)
     (remark, *_) = result["seeds"][0]["remarks"]
@@ -129,7 +129,7 @@ def telling_corpus(small_corpus):
     return replace(small_corpus, features=features)
 
 
-def test_the_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, telling_corpus, tmp_path):
+def test_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, telling_corpus, tmp_path):
     recipe = tiny_recipe(epochs=8, learning_rate=0.05, warmup_steps=0, weight_averaging=0.9999)
     result = train_run(recipe, telling_corpus, tmp_path / "run", report=lambda line: None)
     seed = result["seeds"][0]
@@ -146,7 +146,7 @@ def test_the_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, telling_cor
     assert any("averaged weights are worse" in remark for remark in seed["remarks"])
 
 
-def test_a_number_of_utterances_that_is_not_used_is_remarked_upon(train, tmp_path):
+def test_unused_batch_utterances_give_a_remark(train, tmp_path):
     lines = []
     train(tmp_path / "run", epochs=1, batch_utterances=50, report=lines.append)
     assert lines[0].startswith("warning: batch_utterances: 50 is not used")

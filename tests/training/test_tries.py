@@ -21,13 +21,13 @@ def cache(tmp_path):
     return RunCache(tmp_path / "cache")
 
 
-def test_no_list_is_an_empty_one(cache):
+def test_missing_list_counts_as_empty(cache):
     assert list(cache.tries()) == []
     assert cache.score("x") is None
 
 
 @pytest.mark.parametrize("kept", [1, 40, -2])
-def test_a_cut_off_line_is_passed_over_and_the_next_one_is_whole(cache, kept):
+def test_truncated_line_is_skipped_and_the_next_is_complete(cache, kept):
     cache.log(some_try(0))
     with open(cache.root / "tries.jsonl", "a") as file:
         file.write(json.dumps(asdict(some_try(1)))[:kept])
@@ -38,7 +38,7 @@ def test_a_cut_off_line_is_passed_over_and_the_next_one_is_whole(cache, kept):
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", "null", "{}", '{"key": "x"}', "\x00\x00"])
-def test_lines_of_another_kind_are_passed_over(cache, line):
+def test_lines_of_other_formats_are_skipped(cache, line):
     cache.log(some_try(0))
     with open(cache.root / "tries.jsonl", "a") as file:
         file.write(f"{line}\n")
@@ -53,7 +53,7 @@ def append_many(root, number, gate):
         RunCache(root).log(some_try(i, key=f"{number}-{i}", settings=long))
 
 
-def test_processes_do_not_mix_lines(cache):
+def test_concurrent_processes_do_not_mix_lines(cache):
     context = multiprocessing.get_context("fork")  # quick, and they only write
     gate = context.Barrier(3)
     workers = [
@@ -72,7 +72,7 @@ def test_processes_do_not_mix_lines(cache):
         assert own == [f"{number}-{i}" for i in range(100)]
 
 
-def test_a_list_that_cannot_be_written_is_remarked_upon(cache, caplog):
+def test_unwritable_list_gives_a_remark(cache, caplog):
     cache.root.mkdir()
     (cache.root / "tries.jsonl").mkdir()
     cache.log(some_try())

@@ -83,7 +83,7 @@ def trained(monkeypatch):
 # A search
 
 
-def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path):
+def test_search_writes_the_best_recipe_and_every_trial(tuner, recipe, tmp_path):
     actual = tuner().search(3)
     trials = trials_of(tmp_path / "search")
     assert [trial["trial"] for trial in trials] == [0, 1, 2]
@@ -104,7 +104,7 @@ def test_a_search_leaves_the_best_recipe_and_every_trial(tuner, recipe, tmp_path
     assert values == sorted(values, reverse=True)
 
 
-def test_weights_are_dropped_and_every_look_is_counted(tuner, tmp_path):
+def test_weights_are_deleted_and_every_evaluation_is_logged(tuner, tmp_path):
     tuner().search(2)
     names = {path.name for path in (tmp_path / "search").iterdir()}
     assert names == {"study.db", "best.yaml", "trials.json"}
@@ -116,7 +116,7 @@ def test_weights_are_dropped_and_every_look_is_counted(tuner, tmp_path):
     assert [t.weighted_f1 for t in tried] == scores
 
 
-def test_the_same_number_of_trials_again_trains_nothing(tuner, trained):
+def test_repeated_search_trains_nothing(tuner, trained):
     first = tuner().search(2)
     assert len(trained) == 4
     assert tuner().search(2) == first
@@ -124,7 +124,7 @@ def test_the_same_number_of_trials_again_trains_nothing(tuner, trained):
     assert len(trained) == 4
 
 
-def test_more_trials_go_on(tuner, trained, tmp_path):
+def test_more_trials_continue_the_search(tuner, trained, tmp_path):
     tuner().search(2)
     before = trials_of(tmp_path / "search")
     actual = tuner().search(5)
@@ -136,7 +136,7 @@ def test_more_trials_go_on(tuner, trained, tmp_path):
     assert len(trained) == 10
 
 
-def test_another_folder_takes_its_scores_from_the_list(tuner, trained, tmp_path):
+def test_search_in_another_folder_reuses_logged_scores(tuner, trained, tmp_path):
     first = tuner("one").search(2)
     count = len(trained)
     assert tuner("two").search(2) == first
@@ -144,7 +144,7 @@ def test_another_folder_takes_its_scores_from_the_list(tuner, trained, tmp_path)
     assert len(tries_of(tmp_path)) == count
 
 
-def test_one_fold_is_the_valid_split(tuner, untested, trained, tmp_path):
+def test_single_fold_is_the_validation_split(tuner, untested, trained, tmp_path):
     tuner(folds=1).search(1)
     ((_, corpus),) = trained
     assert corpus is untested
@@ -154,7 +154,7 @@ def test_one_fold_is_the_valid_split(tuner, untested, trained, tmp_path):
     assert trial["weighted_f1"] == tried.weighted_f1
 
 
-def test_test_is_never_predicted(tuner, small_corpus, monkeypatch, trained):
+def test_test_split_is_never_predicted(tuner, small_corpus, monkeypatch, trained):
     def predict(model, corpus, split):
         raise AssertionError(f"{split} was predicted")
 
@@ -168,14 +168,14 @@ def test_test_is_never_predicted(tuner, small_corpus, monkeypatch, trained):
         assert not tested & {c.id for items in corpus.splits.values() for c in items}
 
 
-def test_the_test_split_changes_no_score(tuner, small_corpus, untested):
+def test_test_split_does_not_affect_scores(tuner, small_corpus, untested):
     whole, without = (
         tuner(f"{i}", corpus=corpus).search(1) for i, corpus in enumerate([small_corpus, untested])
     )
     assert whole == without
 
 
-def test_two_jobs_give_the_scores_of_one(tuner, tmp_path):
+def test_two_jobs_score_like_one(tuner, tmp_path):
     one = tuner("one").search(1)
     (tmp_path / "cache" / "tries.jsonl").unlink()
     two = tuner("two", jobs=2).search(1)
@@ -183,7 +183,7 @@ def test_two_jobs_give_the_scores_of_one(tuner, tmp_path):
     assert len(tries_of(tmp_path)) == 2
 
 
-def test_each_trial_is_told(tuner):
+def test_each_trial_is_reported(tuner):
     message = []
     tuner(report=message.append).search(1)
     (line,) = [line for line in message if line.startswith("trial")]
@@ -194,7 +194,7 @@ def test_each_trial_is_told(tuner):
 # Broken off
 
 
-def test_a_search_that_was_broken_off_begins_with_the_recipes_own_settings(tuner, tmp_path):
+def test_interrupted_search_restarts_with_the_recipes_settings(tuner, tmp_path):
     def stop(line):
         raise MmercError("training was stopped")
 
@@ -207,7 +207,7 @@ def test_a_search_that_was_broken_off_begins_with_the_recipes_own_settings(tuner
     assert trials[0]["settings"] == OWN
 
 
-def test_a_trial_that_was_broken_off_does_not_count(tuner, tmp_path):
+def test_interrupted_trial_does_not_count(tuner, tmp_path):
     tuner().search(1)
 
     def stop(line):
@@ -222,7 +222,7 @@ def test_a_trial_that_was_broken_off_does_not_count(tuner, tmp_path):
 # Refusals
 
 
-def test_a_recipe_without_a_space_is_refused(tuner, recipe, tmp_path):
+def test_recipe_without_a_space_is_refused(tuner, recipe, tmp_path):
     with pytest.raises(UsageError, match=r"Recipe tiny declares no search space \(`search:`\)"):
         tuner(own=recipe({})).search(1)
     assert not (tmp_path / "search").exists()
@@ -245,7 +245,7 @@ def test_a_recipe_without_a_space_is_refused(tuner, recipe, tmp_path):
         ({"model.dropout": {"choices": [0.2, 1.5]}}, "dropout"),
     ],
 )
-def test_a_space_that_cannot_be_meant_is_refused(tuner, recipe, tmp_path, space, message):
+def test_invalid_search_space_is_refused(tuner, recipe, tmp_path, space, message):
     with pytest.raises(UsageError, match=message) as caught:
         tuner(own=recipe(space)).search(1)
     assert "\n" not in str(caught.value)
@@ -269,7 +269,7 @@ def test_scores_that_cannot_be_compared_are_not_mixed(tuner, recipe, small_corpu
     assert (tmp_path / "search" / "trials.json").read_text() == before
 
 
-def test_a_corpus_without_a_valid_split_needs_folds(tuner, untested):
+def test_corpus_without_validation_split_needs_folds(tuner, untested):
     only = replace(untested, splits={"train": untested.splits["train"]})
     assert tuner("folds", corpus=only).search(1)["trials"] == 1
     with pytest.raises(InputError, match="no valid split; choose more --folds"):
@@ -290,7 +290,7 @@ def written(tmp_path, tiny_recipe, space):
     return load_recipe(str(tmp_path / "own.yaml"))
 
 
-def test_a_space_is_read(tmp_path, tiny_recipe):
+def test_search_space_is_read(tmp_path, tiny_recipe):
     actual = written(tmp_path, tiny_recipe, SPACE).search
     rate, size, dropout = (actual[key] for key in SPACE)
     assert rate == Range(low=1e-3, high=1e-1, log=True)
@@ -301,7 +301,7 @@ def test_a_space_is_read(tmp_path, tiny_recipe):
     assert dropout == Choices(choices=(0.0, 0.2, 0.5))
 
 
-def test_a_log_range_may_be_written_as_yaml_reads_it(tmp_path, tiny_recipe):
+def test_log_range_accepts_yaml_number_forms(tmp_path, tiny_recipe):
     """YAML takes 1e-3 without a point as text."""
     space = {"training.learning_rate": {"low": "1e-3", "high": "1e-1", "log": True}}
     assert written(tmp_path, tiny_recipe, space).search["training.learning_rate"].low == 1e-3
@@ -323,7 +323,7 @@ def test_a_log_range_may_be_written_as_yaml_reads_it(tmp_path, tiny_recipe):
     ],
     ids=str,
 )
-def test_a_dimension_of_another_form_is_refused(tmp_path, tiny_recipe, dimension):
+def test_malformed_dimension_is_refused(tmp_path, tiny_recipe, dimension):
     with pytest.raises(UsageError, match=r"search\.training\.epochs") as caught:
         written(tmp_path, tiny_recipe, {"training.epochs": dimension})
     assert "\n" not in str(caught.value)
@@ -346,10 +346,10 @@ class Asked:
         (Range(low=1e-5, high=1, log=True), ("suggest_float", ("k", 1e-5, 1), {"log": True})),
     ],
 )
-def test_each_form_is_drawn_as_it_says(space, expected):
+def test_each_dimension_form_is_sampled_correctly(space, expected):
     assert _suggest(Asked(), "k", space) == expected
 
 
-def test_the_spaces_of_shipped_recipes_can_be_meant():
+def test_search_spaces_of_shipped_recipes_are_valid():
     for name in recipe_names():
         tuning._check_space(load_recipe(name))

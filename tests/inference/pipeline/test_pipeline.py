@@ -75,7 +75,7 @@ def stages(steps):
     return list(dict.fromkeys(step.stage for step in steps))
 
 
-def test_a_film_with_subtitles(pipeline, films):
+def test_video_with_subtitles(pipeline, films):
     steps = []
     actual = pipeline("all")(
         films / "scene.mp4", subtitles=films / "scene.srt", report=steps.append
@@ -92,7 +92,7 @@ def test_a_film_with_subtitles(pipeline, films):
     assert [(s.done, s.total) for s in steps if s.stage == "emotions"] == [(0, 2), (2, 2)]
 
 
-def test_a_telephone_call_of_which_one_end_is_seen(pipeline, tmp_path):
+def test_call_with_one_visible_participant(pipeline, tmp_path):
     cut("phone-call", tmp_path / "call.mp4", seconds=9.0)
     cues("phone-call", tmp_path / "call.srt", count=2)
     actual = pipeline("all")(tmp_path / "call.mp4", subtitles=tmp_path / "call.srt")
@@ -101,7 +101,7 @@ def test_a_telephone_call_of_which_one_end_is_seen(pipeline, tmp_path):
     assert [item.effects["video"] is None for item in actual.predictions] == [False, True]
 
 
-def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
+def test_audio_is_transcribed_and_split_by_turns(pipeline, films, tmp_path):
     rttm, steps = tmp_path / "x.rttm", []
     rttm.write_text(
         "SPEAKER x 1 0 4.4 <NA> <NA> Lewis <NA> <NA>\nSPEAKER x 1 4.4 4 <NA> <NA> Nora <NA> <NA>\n"
@@ -115,7 +115,7 @@ def test_sound_is_transcribed_and_parted_by_turns(pipeline, films, tmp_path):
     assert 0 <= first.start < first.end <= second.start < second.end < 8.1
 
 
-def test_a_turn_during_another_one_stays_without_words(pipeline, films, tmp_path):
+def test_turn_inside_another_has_no_words(pipeline, films, tmp_path):
     rttm = tmp_path / "x.rttm"
     rttm.write_text(
         "SPEAKER x 1 0 8 <NA> <NA> Lewis <NA> <NA>\nSPEAKER x 1 1 2 <NA> <NA> Nora <NA> <NA>\n"
@@ -132,7 +132,7 @@ def test_a_turn_during_another_one_stays_without_words(pipeline, films, tmp_path
     ("file", "modality", "reason"),
     [("sound.m4a", "video", "no film in the file"), ("mute.mp4", "audio", "no sound in the file")],
 )
-def test_half_a_film(pipeline, films, file, modality, reason):
+def test_half_a_video(pipeline, films, file, modality, reason):
     predictions = pipeline("all")
     predictions.extractors = {modality: predictions.extractors[modality]}
     actual = predictions(films / file, subtitles=films / "scene.srt")
@@ -165,7 +165,7 @@ def test_every_absence_has_a_reason(pipeline, films):
 
 
 @pytest.mark.parametrize("module", ["opensmile", "mtcnn"])
-def test_a_package_that_is_missing(pipeline, films, tmp_path, monkeypatch, module):
+def test_missing_package(pipeline, films, tmp_path, monkeypatch, module):
     def nowhere(name):
         raise PackageNotFoundError(name)
 
@@ -185,7 +185,7 @@ def test_a_package_that_is_missing(pipeline, films, tmp_path, monkeypatch, modul
     assert actual.predictions[0].effects[other] is not None
 
 
-def test_commercial_use_says_what_it_left_out(pipeline, films):
+def test_commercial_use_reports_what_is_left_out(pipeline, films):
     predictions = pipeline("heard", commercial_only=True)
     predictions.find = Planned(at(1.0))
     actual = predictions(films / "scene.mp4")
@@ -196,7 +196,7 @@ def test_commercial_use_says_what_it_left_out(pipeline, films):
 # Parts that are exchanged
 
 
-def test_every_stage_can_be_exchanged(pipeline, films, models):
+def test_every_stage_can_be_replaced(pipeline, films, models):
     seen = []
     predictions = pipeline("read")
     predictions.find = Planned(at(1.0, 3.0), remarks=("Planned.",))
@@ -213,7 +213,7 @@ def test_every_stage_can_be_exchanged(pipeline, films, models):
     assert after.predictions[0].probabilities != before.predictions[0].probabilities
 
 
-def test_work_is_reused_until_it_is_thrown_away(pipeline, films, tmp_path):
+def test_work_is_reused_until_discarded(pipeline, films, tmp_path):
     seen = []
     predictions = pipeline("heard")
     predictions.find, predictions.extractors = Planned(at(1.0, 3.0)), {"audio": Counted(seen)}
@@ -231,7 +231,7 @@ def test_work_is_reused_until_it_is_thrown_away(pipeline, films, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["none", "folder", "empty", "words"])
-def test_what_is_no_recording(pipeline, films, tmp_path, kind):
+def test_file_that_is_not_a_recording(pipeline, films, tmp_path, kind):
     path = tmp_path / "talk.mp4"
     make = {
         "none": lambda: None,
@@ -246,7 +246,7 @@ def test_what_is_no_recording(pipeline, films, tmp_path, kind):
     assert not (tmp_path / "work").exists()
 
 
-def test_nothing_to_go_by(pipeline, films, tmp_path):
+def test_recording_without_usable_input(pipeline, films, tmp_path):
     predictions = pipeline("heard")
     predictions.find = Planned(at(1.0, text=""))
     soundfile.write(tmp_path / "quiet.wav", np.zeros(48000, np.float32), 16000)
@@ -254,7 +254,7 @@ def test_nothing_to_go_by(pipeline, films, tmp_path):
         predictions(tmp_path / "quiet.wav", work=tmp_path / "work")
 
 
-def test_text_without_words_has_a_doubtful_label(pipeline):
+def test_text_without_words_gives_a_doubtful_label(pipeline):
     """A transcript's utterance without words is predicted from the others alone."""
     talk = [
         Conversation(
@@ -276,7 +276,7 @@ def test_text_without_words_has_a_doubtful_label(pipeline):
     assert pipeline().read([*talk, other], name="talk.txt").marks.keys() == {"b1"}
 
 
-def test_a_name_that_no_text_has(pipeline, films, tmp_path):
+def test_unencodable_file_name(pipeline, films, tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(films / "scene.mp4", path)
     predictions = pipeline("heard")
@@ -286,7 +286,7 @@ def test_a_name_that_no_text_has(pipeline, films, tmp_path):
     assert actual.predictions[0].effects["audio"] is not None
 
 
-def test_a_full_disk_while_vectors_are_taken(pipeline, films, tmp_path):
+def test_full_disk_during_extraction(pipeline, films, tmp_path):
     predictions = pipeline("heard")
     predictions.find, predictions.extractors = Planned(at(1.0, 3.0, 5.0)), {"audio": Counted([])}
     with pytest.raises(InputError, match="cannot be written"), small_disk(9000):
@@ -298,7 +298,7 @@ def test_a_full_disk_while_vectors_are_taken(pipeline, films, tmp_path):
     assert actual.absent == {}
 
 
-def test_a_conversation_of_words_alone(pipeline):
+def test_text_only_conversation(pipeline):
     utterances = (
         Utterance(id="1", speaker="a", text="well"),
         Utterance(id="2", speaker="b", text="no"),

@@ -25,7 +25,7 @@ def extract(film, folder, **settings):
     return {key: row.vector for key, row in table.rows.items()}
 
 
-def test_few_utterances_start_no_process_and_give_the_same_vectors(tmp_path, monkeypatch):
+def test_few_utterances_run_in_process_with_equal_vectors(tmp_path, monkeypatch):
     film = cut("photograph", tmp_path / "film.mp4", seconds=3)
     processes = []
 

@@ -6,12 +6,12 @@ from mmerc.inference.pipeline.shortfalls import CONTRADICTS, list_shortfalls
 CRASH = "the file crashed the decoder or the extractor"
 
 
-def test_what_a_recording_does_not_have_is_no_shortfall():
+def test_missing_modality_is_not_a_shortfall():
     absent = {"1": {"video": NO_FACE, "audio": "silence"}, "2": {"audio": CONTRADICTS}}
     assert list_shortfalls(absent, ["The transcriber recognised English."], utterances=2) == ()
 
 
-def test_each_part_that_failed_is_named_with_its_commonest_reason():
+def test_each_failed_part_is_named_with_its_most_frequent_reason():
     absent = {
         "1": {"video": CRASH, "text": "the words are German, which the model does not read"},
         "2": {"video": NO_FACE, "text": "the words are German, which the model does not read"},

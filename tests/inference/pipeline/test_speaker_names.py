@@ -15,7 +15,7 @@ def said(*speakers):
     return tuple(Utterance(id=str(i), speaker=s, text="yes") for i, s in enumerate(speakers))
 
 
-def test_options():
+def test_name_options_are_parsed():
     options = ["SPEAKER_01=Mara", " SPEAKER_02 = Tom = Tim ", "unknown=Ada"]
     assert parse_names(options) == {
         "SPEAKER_01": "Mara",
@@ -25,12 +25,12 @@ def test_options():
 
 
 @pytest.mark.parametrize("option", ["Mara", "=Mara", "SPEAKER_01=", " = ", ""])
-def test_an_option_without_speaker_or_name(option):
+def test_option_without_speaker_or_name_is_refused(option):
     with pytest.raises(UsageError, match="names nobody; write --name SPEAKER_01=Mara"):
         parse_names([option])
 
 
-def test_a_speaker_named_twice():
+def test_speaker_named_twice_is_refused():
     with pytest.raises(UsageError, match="'a' is named twice"):
         parse_names(["a=Mara", "a=Tom"])
 
@@ -40,14 +40,14 @@ def test_all_utterances_are_renamed():
     assert [item.speaker for item in named] == ["Mara", "b", "Mara", "Tom"]
 
 
-def test_two_speakers_swap_names_or_become_one():
+def test_two_speakers_swap_names_or_are_merged():
     swapped = rename_speakers(said("a", "b"), {"a": "b", "b": "a"})
     assert [item.speaker for item in swapped] == ["b", "a"]
     joined = rename_speakers(said("a", "b"), {"b": "a"})
     assert {item.speaker for item in joined} == {"a"}
 
 
-def test_a_speaker_who_does_not_speak():
+def test_unknown_speaker_is_refused():
     message = r"No speaker is called 'x'; --name can name a, b, c\."
     with pytest.raises(UsageError, match=message):
         rename_speakers(said("b", "a", "c"), {"a": "Mara", "x": "Tom"})

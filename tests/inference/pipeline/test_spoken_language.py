@@ -39,7 +39,7 @@ def model(models):
     return load_model(models / "read")
 
 
-def test_the_language_of_most_of_the_speech():
+def test_most_spoken_language_is_chosen():
     one = recognise_language([transcript("fr", 9, "oui"), transcript("de", 99)])
     assert one == {"fr": 1.0}
     assert language_remarks(one) == ("The transcriber recognised the language as French.",)
@@ -60,11 +60,11 @@ def test_the_language_of_most_of_the_speech():
         ("fr", ENGLISH, None),  # whatever the language is called, the tokenizer knows the words
     ],
 )
-def test_what_an_english_encoder_reads(model, language, text, expected):
+def test_languages_of_an_english_encoder(model, language, text, expected):
     assert explain_unreadable(model, said(text), language) == expected
 
 
-def test_a_multilingual_encoder_reads_all(model, monkeypatch):
+def test_multilingual_encoder_reads_all_languages(model, monkeypatch):
     monkeypatch.setattr(spoken_language, "_LARGE_VOCABULARY", 30_000)  # as if MiniLM were one
     assert explain_unreadable(model, said(FRENCH), "fr") is None
 
@@ -80,7 +80,7 @@ def french(tmp_path):
     return path
 
 
-def test_voice_goes_on_without_words(films, models, french):
+def test_voice_is_used_without_words(films, models, french):
     analysis = Pipeline.from_pretrained(models / "heard", workers=1)(
         films / "scene.mp4", words=french
     )
@@ -91,7 +91,7 @@ def test_voice_goes_on_without_words(films, models, french):
     assert f"No utterance has text: {UNREAD}." in analysis.remarks
 
 
-def test_a_model_of_words_alone_is_no_use(films, models, french):
+def test_text_only_model_is_refused(films, models, french):
     pipeline = Pipeline.from_pretrained(models / "read", workers=1)
     with pytest.raises(MediaError, match=f"no usable text \\({UNREAD}"):
         pipeline(films / "scene.mp4", words=french)
@@ -103,7 +103,7 @@ def _in_english(path):
     return path
 
 
-def test_the_stated_language_counts(films, models):
+def test_stated_language_takes_precedence(films, models):
     pipeline = Pipeline.from_pretrained(models / "heard", workers=1, language=None)
     assert pipeline(films / "scene.mp4", subtitles=films / "scene.srt").absent == {}
 
@@ -117,7 +117,7 @@ def test_the_stated_language_counts(films, models):
         ("en", ": the recording may be hard to hear."),
     ],
 )  # fmt: skip
-def test_what_to_do_about_uncertain_words(heard, end):
+def test_advice_on_uncertain_words(heard, end):
     (remark,) = uncertainty_remarks([transcript(None, 1, "x")], english_only=True, heard=heard)
     assert remark.startswith("The words of 1 of 1 utterances are uncertain")
     assert remark.endswith(end)

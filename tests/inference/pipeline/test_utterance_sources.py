@@ -87,7 +87,7 @@ def test_utterances_are_sentences_of_one_speaker_each():
     ]
 
 
-def test_turns_without_words_are_utterances_with_a_remark():
+def test_wordless_turns_are_utterances_with_a_remark():
     said = [transcript(0, 9, ("Are", 0.4, 0.6), ("you", 0.6, 0.9), ("in?", 0.9, 1.3))]
     who = turns(("A", 0.1, 1.6), ("B", 1.2, 2.0), ("A", 5, 5.3))
     built, _ = _build_utterances(said, who, edges=who, voices=who)
@@ -102,7 +102,7 @@ def test_turns_without_words_are_utterances_with_a_remark():
     assert wordless_remarks(built[:1]) == ()
 
 
-def test_fewer_speakers_than_stated_are_remarked():
+def test_fewer_speakers_than_stated_gives_a_remark():
     heard = turns(("A", 0, 1), ("B", 1, 2), ("A", 2, 3))
     assert missing_speaker_remarks(heard, SpeakerCount(3, 4)) == (
         "2 of the 3 speakers asked for could be told apart by voice.",
@@ -132,11 +132,11 @@ TALK = [(1, 3), (4, 6), (8, 9), (12, 15), (16, 17)]
         ([(None, None)], TALK, True),
     ],
 )
-def test_whether_cues_and_speech_go_together(cues, spoken, expected):
+def test_agreement_of_cues_and_speech(cues, spoken, expected):
     assert matches_speech(utterances(*cues), spans(*spoken)) is expected
 
 
-def test_subtitles_of_this_film(films, find):
+def test_matching_subtitles(films, find):
     actual = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
     assert actual.remarks == ()
     assert [(item.speaker, item.start) for item in actual.utterances] == [
@@ -145,7 +145,7 @@ def test_subtitles_of_this_film(films, find):
     ]
 
 
-def test_subtitles_of_the_other_example_film():
+def test_subtitles_of_another_video():
     cues = {
         n: read_subtitles(EXAMPLES / f"{n}.srt").utterances for n in ("phone-call", "photograph")
     }
@@ -169,7 +169,7 @@ def test_all_cues_past_the_end(films, find, tmp_path):
         find(FromSubtitles(subtitles=path), films / "scene.mp4")
 
 
-def test_cues_where_nobody_speaks(find, tmp_path):
+def test_cues_without_speech(find, tmp_path):
     path = tmp_path / "quiet.wav"
     soundfile.write(path, np.zeros(16000 * 8, np.float32), 16000)
     actual = find(FromSubtitles(subtitles=srt(tmp_path / "x.srt", (1, 4, "yes"))), path)
@@ -177,13 +177,13 @@ def test_cues_where_nobody_speaks(find, tmp_path):
     assert "may belong to another recording" in actual.remarks[0]
 
 
-def test_cues_of_music_alone(films, find, tmp_path):
+def test_cues_with_only_music(films, find, tmp_path):
     path = srt(tmp_path / "x.srt", (1, 4, "[door slams]"), (5, 6, "♪ ♪"))
     with pytest.raises(MediaError, match="no words in any cue"):
         find(FromSubtitles(subtitles=path), films / "scene.mp4")
 
 
-def test_cues_do_without_what_finds_speech(films, find, monkeypatch):
+def test_cues_need_no_voice_activity_detector(films, find, monkeypatch):
     monkeypatch.setitem(sys.modules, "silero_vad", None)  # as if it were not installed
     actual = find(FromSubtitles(subtitles=films / "scene.srt"), films / "scene.mp4")
     assert len(actual.utterances) == 2
@@ -193,7 +193,7 @@ def test_cues_do_without_what_finds_speech(films, find, monkeypatch):
     )
 
 
-def test_cues_do_without_sound_that_can_be_read(films, find, tmp_path):
+def test_cues_need_no_readable_audio(films, find, tmp_path):
     soundfile.write(tmp_path / "x.flac", np.random.default_rng(0).normal(size=160000) / 9, 16000)
     whole = (tmp_path / "x.flac").read_bytes()
     middle = len(whole) // 2
@@ -209,7 +209,7 @@ def test_overlapping_cues_are_marked(films, find, tmp_path):
     assert [actual.marks[u.id].overlap for u in actual.utterances] == [0.333, 0.333, 0.0]
 
 
-def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
+def test_turns_name_speakers_if_cues_do_not(films, find, tmp_path):
     path = srt(tmp_path / "x.srt", (1, 4, "stand there"), (5, 7, "like this"))
     rttm = tmp_path / "x.rttm"
     rttm.write_text(
@@ -220,7 +220,7 @@ def test_speakers_of_turns_where_cues_name_none(films, find, tmp_path):
 
 
 @pytest.mark.parametrize(("end", "speaker"), [(9, "her"), (4.5, "unknown")])
-def test_turns_name_those_whom_no_cue_names(films, find, tmp_path, end, speaker):
+def test_turns_name_speakers_of_unnamed_cues(films, find, tmp_path, end, speaker):
     path, rttm = tmp_path / "x.vtt", tmp_path / "x.rttm"
     cues = ("00:01.000 --> 00:04.000\n<v Mara>stand there", "00:05.000 --> 00:07.000\nlike this")
     path.write_text("\n\n".join(["WEBVTT", *cues]) + "\n")
@@ -233,7 +233,7 @@ def test_turns_name_those_whom_no_cue_names(films, find, tmp_path, end, speaker)
 
 
 @pytest.mark.parametrize("stage", ["subtitles", "turns", "turns of speech"])
-def test_files_that_are_not_there(films, tmp_path, stage):
+def test_missing_files(films, tmp_path, stage):
     none, present = tmp_path / "none.srt", films / "scene.srt"
     stages = {
         "subtitles": FromSubtitles(subtitles=none),
@@ -244,7 +244,7 @@ def test_files_that_are_not_there(films, tmp_path, stage):
         stages[stage].settings()
 
 
-def test_other_content_is_other_settings(films, tmp_path):
+def test_changed_content_changes_the_settings(films, tmp_path):
     one = FromSubtitles(subtitles=films / "scene.srt").settings()
     shutil.copy(films / "scene.srt", tmp_path / "copy.srt")
     assert FromSubtitles(subtitles=tmp_path / "copy.srt").settings() == one
@@ -256,7 +256,7 @@ def test_other_content_is_other_settings(films, tmp_path):
 # Speech
 
 
-def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
+def test_words_of_a_killed_run_are_reused(films, tmp_path):
     stage, steps = FromSpeech(), []
     info = probe(films / "sound.m4a")
     with WorkFolder.open(tmp_path / "work", of=stage.settings()) as work:
@@ -281,7 +281,7 @@ def test_words_of_a_killed_run_are_taken_over(films, tmp_path):
     assert {"light", "better"} <= set(first.utterances[0].text.lower().replace(".", "").split())
 
 
-def test_no_sound_and_nobody_who_speaks(films, find, tmp_path):
+def test_no_audio_or_no_speech(films, find, tmp_path):
     with pytest.raises(MediaError, match="the file has no sound to transcribe"):
         find(FromSpeech(), films / "mute.mp4")
     soundfile.write(tmp_path / "quiet.wav", np.zeros(32000, np.float32), 16000)

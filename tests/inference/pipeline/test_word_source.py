@@ -58,20 +58,20 @@ def test_turns_replace_the_speakers_of_the_words(films, find, ctm, rttm):
     assert actual.remarks == ("Speakers are those of scene.rttm, not those of scene.ctm.",)
 
 
-def test_turns_without_words_are_told(films, find, ctm, rttm):
+def test_turns_without_words_are_reported(films, find, ctm, rttm):
     rttm.write_text(rttm.read_text() + "SPEAKER s 1 5 0.6 <NA> <NA> child <NA> <NA>\n")
     actual = find(FromWords(words=ctm(*SPEAKERS), turns=rttm), films / "scene.mp4")
     assert [u.speaker for u in actual.utterances] == ["him", "her"]
     assert actual.remarks[1].startswith("1 of 3 turns (child) have no words")
 
 
-def test_words_without_speakers_take_the_neighbours(films, find, ctm):
+def test_words_without_speakers_take_the_neighbouring_speaker(films, find, ctm):
     actual = find(FromWords(words=ctm("Lewis", "<NA>", "Nora")), films / "scene.mp4")
     assert [u.speaker for u in actual.utterances] == ["Lewis", "Nora"]
     assert actual.remarks == ("2 of 4 words have no speaker; they get those of their neighbours.",)
 
 
-def test_voices_tell_where_nothing_else_does(films, find, ctm):
+def test_voices_decide_if_nothing_else_does(films, find, ctm):
     actual = find(FromWords(words=ctm()), films / "scene.mp4")
     assert {u.speaker for u in actual.utterances} <= {"SPEAKER_01", "SPEAKER_02"}
     silent = find(FromWords(words=ctm()), films / "mute.mp4")
@@ -86,7 +86,7 @@ def test_words_of_another_recording(films, find, ctm):
     assert actual.remarks[0] == "1 of 2 sentences start after the end of the recording."
 
 
-def test_a_pipeline_with_words(films, models, ctm):
+def test_pipeline_with_words(films, models, ctm):
     pipeline = Pipeline.from_pretrained(models / "read", workers=1)
     analysis = pipeline(films / "scene.mp4", words=ctm(*SPEAKERS), names={"Lewis": "Mara"})
     assert [item.speaker for item in analysis.predictions] == ["Mara", "Nora"]

@@ -37,7 +37,7 @@ def folder(tmp_path):
     return tmp_path / "films" / ".talk.mp4.mmerc"
 
 
-def test_what_was_kept_comes_back_the_same(folder):
+def test_stored_work_is_restored_unchanged(folder):
     items = [transcript(number) for number in range(3)]
     with WorkFolder.open(folder, of=OF) as work:
         assert work.spans() is None
@@ -54,14 +54,14 @@ def test_what_was_kept_comes_back_the_same(folder):
         assert work.transcripts() == items
 
 
-def test_no_speech_is_known_from_nothing_known(folder):
+def test_no_speech_differs_from_not_analysed(folder):
     with WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(())
         assert work.spans() == ()
 
 
 @pytest.mark.parametrize("other", [OF | {"recording": "abd"}, OF | {"language": "en"}, {}])
-def test_another_recording_or_setting_throws_away(folder, other):
+def test_changed_recording_or_setting_discards_work(folder, other):
     with WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         keep(work, transcript(1))
@@ -75,7 +75,7 @@ def test_another_recording_or_setting_throws_away(folder, other):
 
 
 @pytest.mark.parametrize("rest", ['{"span": {"start"', "{}\n", "null\n", "\x00\x00\x00\n", "é"])
-def test_a_line_that_was_cut_off_does_not_count_and_is_written_anew(folder, rest):
+def test_truncated_line_is_ignored_and_rewritten(folder, rest):
     with WorkFolder.open(folder, of=OF) as work:
         keep(work, transcript(1), transcript(2))
         path = folder / "words.jsonl"
@@ -112,14 +112,14 @@ def test_one_analysis_at_a_time(folder):
         assert work.spans() is None
 
 
-def test_a_lock_that_was_thrown_away_is_none(folder):
+def test_deleted_lock_does_not_block(folder):
     with _lock_work(folder):
         (folder / ".lock").unlink()
         with _lock_work(folder):
             assert (folder / ".lock").exists()
 
 
-def test_a_folder_of_other_things_is_left_as_it_is(tmp_path):
+def test_folder_with_other_files_is_not_touched(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "mine.txt").write_text("dear")
     with (
@@ -130,7 +130,7 @@ def test_a_folder_of_other_things_is_left_as_it_is(tmp_path):
     assert (tmp_path / "letters" / "mine.txt").read_text() == "dear"
 
 
-def test_a_failure_leaves_only_what_took_long(folder):
+def test_failure_keeps_only_expensive_work(folder):
     with pytest.raises(MmercError, match="quiet"), WorkFolder.open(folder, of=OF) as work:
         work.keep_spans(SPANS)
         raise MmercError("It is too quiet.")
@@ -143,7 +143,7 @@ def test_a_failure_leaves_only_what_took_long(folder):
         assert (work.spans(), work.transcripts()) == (SPANS, [transcript(1)])
 
 
-def test_a_full_disk_keeps_the_words_that_were_whole(folder):
+def test_full_disk_keeps_complete_words(folder):
     long = [transcript(number, text="very " * 40) for number in range(4)]
     with (
         pytest.raises(InputError, match=r"words\.jsonl: cannot be written"),
@@ -157,7 +157,7 @@ def test_a_full_disk_keeps_the_words_that_were_whole(folder):
         assert work.transcripts() == long
 
 
-def test_a_place_where_no_folder_can_be(tmp_path):
+def test_impossible_work_folder(tmp_path):
     (tmp_path / "file").write_text("mine")
     with (
         pytest.raises(InputError, match="cannot be written"),

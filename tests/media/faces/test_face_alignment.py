@@ -20,7 +20,7 @@ def umeyama(points, target):
 
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 100), shift=st.floats(-500, 500))
-def test_similarity_is_umeyamas(seed, scale, shift):
+def test_similarity_transform_equals_umeyama(seed, scale, shift):
     generator = np.random.default_rng(seed)
     points = generator.normal(size=(5, 2)) * scale + shift
     target = generator.normal(size=(5, 2))
@@ -43,7 +43,7 @@ def dotted(landmarks, height=200, width=240, radius=3):
 
 @pytest.mark.parametrize("angle", [0, 35, -90, 180])
 @pytest.mark.parametrize(("side", "size"), [(100, 96), (60, 120), (130, 48)])
-def test_landmarks_come_to_their_places(angle, side, size):
+def test_landmarks_are_aligned_to_their_targets(angle, side, size):
     turn = side * np.exp(1j * np.deg2rad(angle))
     points = ((_TEMPLATE - 0.5) @ [1, 1j]) * turn + 120 + 100j
     landmarks = np.stack([points.real, points.imag], axis=1)
@@ -55,7 +55,7 @@ def test_landmarks_come_to_their_places(angle, side, size):
         assert np.abs(crop[y, x].astype(int) - colour).max() < 40
 
 
-def test_a_turned_photograph_gives_the_same_face(photograph, make_detector):
+def test_rotated_photograph_gives_the_same_face(photograph, make_detector):
     detector = make_detector(60)
     turned = rotate(photograph, 25, reshape=False, order=1)
     crops = [
@@ -75,7 +75,7 @@ def test_grey_is_the_weighted_sum_of_the_colours():
     assert (crop == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)).all()
 
 
-def test_a_large_face_is_averaged_not_picked():
+def test_large_face_is_averaged_when_scaled_down():
     """One pixel wide stripes become their mean."""
     frame = np.zeros((480, 480, 3), np.uint8)
     frame[:, ::2] = 255
@@ -84,7 +84,7 @@ def test_a_large_face_is_averaged_not_picked():
 
 
 @pytest.mark.parametrize("shift", [(-45, 0), (0, 45), (-1000, -1000), (1000, 1000)])
-def test_outside_of_the_frame_is_black(shift):
+def test_area_outside_the_frame_is_black(shift):
     frame = np.full((60, 60, 3), 250, np.uint8)
     crop = align_face(frame, _TEMPLATE * 60 + np.array(shift))
     place = np.arange(48) / 48 * 60
@@ -95,11 +95,11 @@ def test_outside_of_the_frame_is_black(shift):
     assert (crop[:, outside[0]] == 0).all()
 
 
-def test_landmarks_in_one_place_are_refused():
+def test_identical_landmarks_are_refused():
     with pytest.raises(ValueError, match="must not all be in one place"):
         align_face(np.zeros((60, 60, 3), np.uint8), np.full((5, 2), 7.0))
 
 
-def test_a_grey_frame_is_refused():
+def test_grey_frame_is_refused():
     with pytest.raises(ValueError, match=r"must be uint8 \[height, width, 3\]"):
         align_face(np.zeros((60, 60), np.uint8), _TEMPLATE * 40)

@@ -25,7 +25,7 @@ def overlap_of(a, b, measure):
 
 @settings(deadline=None, max_examples=50)
 @given(actual=FOUND, measure=st.sampled_from(["union", "smaller"]))
-def test_overlaps(actual, measure):
+def test_box_overlaps(actual, measure):
     given_boxes = [box for box, _ in actual]
     tensor = torch.tensor(given_boxes)
     expected = torch.tensor([[overlap_of(a, b, measure) for b in given_boxes] for a in given_boxes])
@@ -65,7 +65,7 @@ def test_no_boxes():
     assert make_square(torch.zeros(0, 4)).shape == (0, 4)
 
 
-def test_parts_of_pairs_make_no_difference(monkeypatch):
+def test_chunked_pairs_give_equal_results(monkeypatch):
     torch.manual_seed(0)
     start = torch.rand(300, 2) * 50
     boxes, scores = torch.cat([start, start + 5 + torch.rand(300, 2) * 20], 1), torch.rand(300)
@@ -75,7 +75,7 @@ def test_parts_of_pairs_make_no_difference(monkeypatch):
     assert suppress_overlaps(boxes, scores, groups, overlap=0.3).tolist() == whole.tolist()
 
 
-def test_of_too_many_boxes_the_best_stay(monkeypatch):
+def test_best_boxes_are_kept_if_there_are_too_many(monkeypatch):
     monkeypatch.setattr(module, "_MOST_IN_A_GROUP", 5)
     start = torch.arange(20.0)[:, None] * 10
     boxes = torch.cat([start, start, start + 5, start + 5], dim=1)
@@ -87,11 +87,11 @@ def test_of_too_many_boxes_the_best_stay(monkeypatch):
 @pytest.mark.parametrize(
     ("box", "square"), [([0, 0, 4, 2], [0, -1, 4, 3]), ([2, 0, 3, 9], [-2, 0, 7, 9])]
 )
-def test_squares_keep_the_centre(box, square):
+def test_squares_keep_their_centre(box, square):
     actual = make_square(torch.tensor([box], dtype=torch.float32))
     assert actual.tolist() == [[float(side) for side in square]]
 
 
-def test_move_boxes_by_shares_of_the_sides():
+def test_boxes_move_by_fractions_of_their_sides():
     actual = move_boxes(torch.tensor([[10.0, 20, 19, 39]]), torch.tensor([[0.1, 0.1, -0.2, 0.5]]))
     torch.testing.assert_close(actual, torch.tensor([[11.0, 22, 17, 49]]))

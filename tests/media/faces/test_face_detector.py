@@ -29,7 +29,7 @@ def same_faces(actual, expected):
         assert np.abs(actual[position].landmarks - face["landmarks"]).max() < 1
 
 
-def test_twenty_faces_and_one_at_the_edge_are_those_of_the_published_detector(
+def test_twenty_faces_and_one_at_the_edge_equal_the_published_detector(
     reference, photograph, make_detector
 ):
     recorded = [faces for faces in reference["faces"] if "carphone" not in faces["picture"]]
@@ -40,7 +40,7 @@ def test_twenty_faces_and_one_at_the_edge_are_those_of_the_published_detector(
         same_faces(actual, faces["found"])
 
 
-def test_faces_of_a_film_are_those_of_the_published_detector(reference, film, make_detector):
+def test_faces_of_a_video_equal_the_published_detector(reference, film, make_detector):
     recorded = [faces for faces in reference["faces"] if "carphone" in faces["picture"]]
     assert len(recorded) == 6
     frames = [film[int(faces["picture"].removeprefix("carphone"))] for faces in recorded]
@@ -52,7 +52,7 @@ def as_numbers(faces):
     return [[*face.box, face.score, *face.landmarks.flatten()] for face in faces]
 
 
-def test_a_batch_finds_what_each_frame_alone_has(photograph, make_detector, monkeypatch):
+def test_batch_equals_single_frames(photograph, make_detector, monkeypatch):
     """Frames of three sizes, with and without faces, in any order and in batches of any size."""
     detector = make_detector(60)
     black = np.zeros_like(photograph)
@@ -73,14 +73,14 @@ def test_a_batch_finds_what_each_frame_alone_has(photograph, make_detector, monk
             np.testing.assert_allclose(as_numbers(actual), expected, atol=0.01)
 
 
-def test_the_best_come_first(photograph, make_detector):
+def test_best_faces_come_first(photograph, make_detector):
     faces = make_detector(60).detect([picture_of(photograph, "tile")])[0]
     scores = [face.score for face in faces]
     assert scores == sorted(scores, reverse=True)
     assert all(0.8 < score <= 1 for score in scores)
 
 
-def test_a_face_lies_in_the_frame_and_its_landmarks_in_its_box(photograph, make_detector):
+def test_face_is_inside_the_frame_and_landmarks_inside_the_box(photograph, make_detector):
     edge = picture_of(photograph, "edge")
     face = make_detector(60).detect([edge])[0][0]
     assert face.box.dtype == face.landmarks.dtype == np.float32
@@ -94,7 +94,7 @@ def test_a_face_lies_in_the_frame_and_its_landmarks_in_its_box(photograph, make_
     assert (face.landmarks < face.box[2:]).all()
 
 
-def test_faces_far_under_the_smallest_are_left_out(photograph, make_detector):
+def test_faces_far_below_the_minimum_size_are_left_out(photograph, make_detector):
     far = np.ascontiguousarray(photograph[::4, ::4])
     assert len(make_detector(20).detect([far])[0]) == 1
     assert make_detector(60).detect([far]) == [[]]
@@ -118,7 +118,7 @@ def noise(height, width):
     ],
     ids=["black", "white", "noise", "one pixel", "20 x 20", "flat", "high"],
 )
-def test_nothing_that_looks_like_a_face(make_detector, frame, smallest):
+def test_image_without_faces(make_detector, frame, smallest):
     assert make_detector(smallest).detect([frame, frame]) == [[], []]
 
 
@@ -137,11 +137,11 @@ def test_no_frames(make_detector):
         (np.zeros((0, 64, 3), np.uint8), r"uint8 \[0, 64, 3\]"),
     ],
 )
-def test_what_is_not_a_colour_picture_is_refused(make_detector, frame, got):
+def test_non_colour_image_is_refused(make_detector, frame, got):
     with pytest.raises(ValueError, match=rf"must be uint8 \[height, width, 3\], got {got}"):
         make_detector(60).detect([np.zeros((80, 80, 3), np.uint8), frame])
 
 
-def test_a_smallest_face_under_what_the_network_sees_is_refused():
+def test_minimum_size_below_the_networks_limit_is_refused():
     with pytest.raises(ValueError, match="12 pixels or more, got 11"):
         FaceDetector(smallest=11)

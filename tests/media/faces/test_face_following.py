@@ -51,7 +51,7 @@ def assert_same(actual, expected):
             assert face.score == pytest.approx(other.score, abs=1e-4)
 
 
-def test_faces_that_move_are_those_of_whole_frames(scene, make_detector, count_pictures):
+def test_moving_faces_equal_a_full_frame_search(scene, make_detector, count_pictures):
     detector = make_detector(40)
     frames = [scene((10 + 3 * i, 5 * i), (370 - 2 * i, 200)) for i in range(12)]
     expected = detector.detect(frames)
@@ -61,7 +61,7 @@ def test_faces_that_move_are_those_of_whole_frames(scene, make_detector, count_p
     assert sum(searched) == 4, "0, 5, 10 and 11"
 
 
-def test_a_real_film(film, make_detector):
+def test_real_video(film, make_detector):
     frames = film[:60:3]
     detector = make_detector(20)
     assert_same(follow_faces(detector, frames), detector.detect(frames))
@@ -74,15 +74,13 @@ def test_a_real_film(film, make_detector):
         [(0, 0), (380, 0), (0, 200), (380, 200), (100, 100), (0, 0)],  # a new place every time
     ],
 )
-def test_a_face_that_jumps_is_found_again(scene, make_detector, places):
+def test_jumping_face_is_found_again(scene, make_detector, places):
     detector = make_detector(40)
     frames = [scene(place) + np.uint8(i) for i, place in enumerate(places)]
     assert_same(follow_faces(detector, frames), detector.detect(frames))
 
 
-def test_someone_seen_only_between_searched_frames_is_found_if_nobody_else_is_there(
-    scene, make_detector
-):
+def test_person_visible_between_searched_frames_is_found_if_alone(scene, make_detector):
     detector = make_detector(40)
     frames = [scene() + np.uint8(i) for i in range(6)]
     frames[2] = scene((100, 100))
@@ -90,7 +88,7 @@ def test_someone_seen_only_between_searched_frames_is_found_if_nobody_else_is_th
     assert [len(item) for item in faces] == [0, 0, 1, 0, 0, 0]
 
 
-def test_pictures_that_do_not_change_are_searched_once(scene, make_detector, count_pictures):
+def test_unchanged_frames_are_searched_once(scene, make_detector, count_pictures):
     detector = make_detector(40)
     still, other = scene((30, 30)), scene((300, 100))
     searched = count_pictures(detector)
@@ -100,7 +98,7 @@ def test_pictures_that_do_not_change_are_searched_once(scene, make_detector, cou
     assert [len(first), len(last)] == [1, 1]
 
 
-def test_frames_of_several_sizes_and_none(scene, make_detector):
+def test_frames_of_several_sizes_and_no_frames(scene, make_detector):
     detector = make_detector(40)
     frames = [scene((0, 0)), scene((0, 0))[:300]]
     assert_same(follow_faces(detector, frames), detector.detect(frames))
@@ -108,7 +106,7 @@ def test_frames_of_several_sizes_and_none(scene, make_detector):
 
 
 @pytest.mark.parametrize(("left", "top"), [(200, 130), (-30, -20), (560, 420)])
-def test_windows_have_the_pixels_of_the_pyramid(left, top):
+def test_windows_equal_the_pixels_of_the_pyramid(left, top):
     generator = torch.Generator().manual_seed(0)
     frames = torch.randint(0, 256, (2, HEIGHT, WIDTH, 3), dtype=torch.uint8, generator=generator)
     sizes = [(96, 128), (67, 90)]
@@ -126,7 +124,7 @@ def test_windows_have_the_pixels_of_the_pyramid(left, top):
         assert parts.frame.tolist() == [1]
 
 
-def test_cells_of_other_sizes_are_left_out():
+def test_cells_of_other_scales_are_left_out():
     window = Window.around(300, 200, face=100, smallest=60)
     assert 200 <= window.side <= 250
     assert [window.fits(cell) for cell in (30, 60, 100, 160, 300)] == [
@@ -137,7 +135,7 @@ def test_cells_of_other_sizes_are_left_out():
 
 
 @pytest.mark.parametrize("smallest", [12, 20, 60, 137])
-def test_a_window_around_any_face_has_room_for_cells(make_detector, smallest):
+def test_window_around_any_face_has_room_for_cells(make_detector, smallest):
     """Faces may be smaller than asked for: boxes end at the frame's edge."""
     detector = make_detector(smallest)
     for side in range(smallest, smallest + 30):

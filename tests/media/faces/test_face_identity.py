@@ -26,7 +26,7 @@ def vectors(photograph):
     return encode_faces(pictures, [*landmarks, eyes_nose_mouth, eyes_nose_mouth + 2])
 
 
-def test_pictures_of_one_person_are_near(vectors):
+def test_images_of_one_person_are_close(vectors):
     distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=-1)
     assert distances[:3, :3].max() < 0.5
     assert distances[3, 4] < 0.5
@@ -38,20 +38,20 @@ def never(chosen):
     return False
 
 
-def test_people_are_known_again(vectors):
+def test_people_are_recognised_again(vectors):
     woman, cat = group_faces(vectors, never)[[0, 3]]
     assert group_faces(vectors, never).tolist() == [woman] * 3 + [cat] * 2
     assert woman != cat
 
 
-def test_two_faces_at_once_are_two_people(vectors):
+def test_simultaneous_faces_are_different_people(vectors):
     together = np.zeros((5, 5), bool)
     together[0, 1] = together[1, 0] = True  # the same picture twice, side by side
     numbers = group_faces(vectors, lambda chosen: together[chosen, chosen])
     assert numbers[0] != numbers[1]
 
 
-def test_of_many_faces_a_selection_is_grouped(vectors, monkeypatch):
+def test_many_faces_are_grouped_by_a_sample(vectors, monkeypatch):
     monkeypatch.setattr(people, "_MOST_GROUPED", 7)
     many = np.tile(vectors, (5, 1))
     numbers = group_faces(many, never)
@@ -62,11 +62,11 @@ def test_of_many_faces_a_selection_is_grouped(vectors, monkeypatch):
     ]
 
 
-def test_nobody_is_no_group():
+def test_no_faces_give_no_group():
     assert group_faces(np.zeros((0, 128), np.float32), never).tolist() == []
 
 
-def test_weights_are_restored_from_eight_bits():
+def test_eight_bit_weights_are_restored():
     stored = load_file(identity.Path(identity.__file__).with_name("identity.safetensors"))
     scale, least = stored["fc.weight.range"].tolist()
     network = identity._load_network()
@@ -75,7 +75,7 @@ def test_weights_are_restored_from_eight_bits():
     assert encode_crops(np.zeros((2, 150, 150, 3), np.uint8)).shape == (2, 128)
 
 
-def test_another_weight_file_is_rejected(tmp_path, monkeypatch):
+def test_other_weight_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(identity, "__file__", str(tmp_path / "identity.py"))
     (tmp_path / "identity.safetensors").write_bytes(b"other")
     with pytest.raises(InputError, match="not the file that mmerc was released with"):

@@ -17,7 +17,7 @@ def pattern(height, width):
 @pytest.mark.parametrize(
     ("name", "height", "width"), [("proposal", 14, 17), ("refinement", 24, 24), ("output", 48, 48)]
 )
-def test_answers_are_those_of_the_published_networks(reference, name, height, width):
+def test_outputs_equal_the_published_networks(reference, name, height, width):
     with torch.inference_mode():
         actual = getattr(load_networks(), name)(pattern(height, width))
     expected = [torch.tensor(values) for values in reference["networks"][name]]

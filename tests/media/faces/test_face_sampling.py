@@ -26,7 +26,7 @@ def mean_of_area(picture, top, bottom, left, right):
     return total / area
 
 
-def test_pyramid_is_the_mean_of_areas():
+def test_pyramid_averages_areas():
     frames = frames_of(2, 13, 17, 3)
     sizes = [(5, 7), (3, 4), (1, 1), (13, 17)]
     for (height, width), level in zip(sizes, pyramid(frames, sizes), strict=True):
@@ -79,7 +79,7 @@ def test_crops_are_bilinear_and_grey_outside():
     assert (actual[3] == 0).all()
 
 
-def test_scales_go_from_the_smallest_face_to_the_whole_picture():
+def test_scales_range_from_the_smallest_face_to_the_full_image():
     actual = scales(480, smallest=60, cell=12, step=0.709)
     assert actual[0] == 12 / 60
     assert all(b / a == pytest.approx(0.709) for a, b in pairwise(actual))

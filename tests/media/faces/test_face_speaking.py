@@ -55,7 +55,7 @@ def openings_of(scene, *tracks):
     return looks[..., 0]
 
 
-def test_the_speaker_is_the_one_whose_mouth_goes_with_the_voice(scene):
+def test_speaker_is_the_face_whose_mouth_matches_the_voice(scene):
     _, small, large, energy = scene
     for tracks in ([small, large], [large, small]):
         agreements = [mouth_agreement(o, energy) for o in openings_of(scene, *tracks)]
@@ -90,7 +90,7 @@ def test_evidence_against_size():
         assert choose([large, small], log_odds=log_odds) == [expected]
 
 
-def test_without_sound_the_larger_face_is_taken(scene):
+def test_larger_face_is_chosen_without_audio(scene):
     _, small, large, _ = scene
     silent = [mouth_agreement(o, np.zeros(COUNT)) for o in openings_of(scene, small, large)]
     assert [len(agreement) for agreement in silent] == [0, 0]
@@ -98,19 +98,19 @@ def test_without_sound_the_larger_face_is_taken(scene):
     assert choose([small, large], log_odds=[weigh_agreement(a) for a in silent]) == [large]
 
 
-def test_a_face_that_is_seldom_there_weighs_less(scene):
+def test_rarely_visible_face_has_less_weight(scene):
     _, small, large, _ = scene
     glimpse = Track({i: large.faces[i] for i in range(8)})
     assert choose([glimpse, small], mode="largest") == [small]
 
 
 @pytest.mark.parametrize("mode", ["speaking", "largest", "all"])
-def test_nobody_there(mode):
+def test_no_faces(mode):
     assert choose([], log_odds=[], mode=mode) == []
     assert describe_mouths([], seen=[], frames=[], times=[]).shape == (0, 0, 81)
 
 
-def test_a_face_counts_while_it_is_seen(scene):
+def test_face_counts_only_while_seen(scene):
     _, small, _, energy = scene
     brief = Track({i: small.faces[i] for i in (2, 3, 4)})  # frames 8 to 16
     (openings,) = openings_of(scene, brief)
@@ -119,7 +119,7 @@ def test_a_face_counts_while_it_is_seen(scene):
     assert len(mouth_agreement(openings_of(scene, small)[0][:11], energy[:11])) == 10
 
 
-def test_a_face_that_moves_as_a_whole_does_not_speak():
+def test_moving_face_is_not_mistaken_for_speaking():
     frames, faces = [], {}
     for i in range(6):
         frame = np.full((240, 320, 3), 100, np.uint8)
@@ -143,7 +143,7 @@ def test_energy_is_the_root_mean_square_around_each_time():
 
 
 @pytest.mark.parametrize(("samples", "times"), [([], [0.0, 1.0]), ([0.1], []), ([0.1], [0.0])])
-def test_energy_of_next_to_nothing(samples, times):
+def test_energy_of_very_short_audio(samples, times):
     actual = sound_energy(np.array(samples, np.float32), rate=RATE, times=times)
     assert actual.shape == (len(times),)
     assert np.isfinite(actual).all()

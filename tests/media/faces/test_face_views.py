@@ -14,7 +14,7 @@ def with_nose(offset):
     return landmarks
 
 
-def test_the_front_counts_fully_and_a_turned_face_less():
+def test_frontal_face_has_full_weight_and_turned_face_less():
     assert measure_frontality(_TEMPLATE) == pytest.approx(1)
     values = [measure_frontality(with_nose(offset)) for offset in (0, 0.1, 0.3, 0.6)]
     assert values == sorted(values, reverse=True)
@@ -29,5 +29,5 @@ def test_size_place_and_roll_do_not_matter(angle):
     assert measure_frontality(rolled) == pytest.approx(measure_frontality(with_nose(0.2)))
 
 
-def test_landmarks_in_one_place_say_nothing():
+def test_identical_landmarks_have_no_view():
     assert measure_frontality(np.ones((5, 2))) == 0

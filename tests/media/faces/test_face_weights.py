@@ -25,7 +25,7 @@ def package_copy(tmp_path):
     return shutil.copytree(_MTCNN.locate(), tmp_path / "weights")
 
 
-def test_the_networks_have_the_published_weights():
+def test_networks_have_the_published_weights():
     networks = load_networks()
     assert not networks.training
     digest = hashlib.sha256()
@@ -35,14 +35,14 @@ def test_the_networks_have_the_published_weights():
     assert digest.hexdigest() == CONTENT_SHA256
 
 
-def test_a_missing_package_is_named(monkeypatch):
+def test_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn", None)
     with pytest.raises(MmercError, match=r"not installed; install it with `pip install 'mmerc\["):
         load_networks()
 
 
 @pytest.mark.parametrize("name", _MTCNN.sha256)
-def test_another_file_is_refused(package_copy, name):
+def test_other_files_are_refused(package_copy, name):
     content = bytearray((package_copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (package_copy / name).write_bytes(content)
@@ -50,7 +50,7 @@ def test_another_file_is_refused(package_copy, name):
         _convert_package(package_copy)
 
 
-def test_a_missing_file_is_named(package_copy):
+def test_missing_file_is_named(package_copy):
     (package_copy / "rnet.lz4").unlink()
     with pytest.raises(InputError, match=r"rnet\.lz4: cannot be read; reinstall"):
         _convert_package(package_copy)

@@ -21,7 +21,7 @@ def looks():
     return np.concatenate([opening[:, None], np.repeat(100 - opening[:, None], 80, axis=1)], axis=1)
 
 
-def test_a_mouth_goes_with_its_own_sound_only(looks):
+def test_mouth_matches_only_its_own_audio(looks):
     own = measure_mouth(looks) + np.random.default_rng(1).normal(0, 1, (74, 4))
     other = measure_mouth(np.roll(looks, 30, axis=0))
     assert measure_sync(looks, own) > 3
@@ -38,7 +38,7 @@ def test_measures_follow_the_mouth_from_frame_to_frame(looks):
     assert np.corrcoef(direction, steps)[0, 1] == pytest.approx(1)
 
 
-def test_nothing_is_said_of_a_glimpse_or_a_photograph(looks):
+def test_no_evidence_from_a_glimpse_or_a_photograph(looks):
     prediction = measure_mouth(looks)
     glimpse = looks.copy()
     glimpse[40:] = np.nan
@@ -48,13 +48,13 @@ def test_nothing_is_said_of_a_glimpse_or_a_photograph(looks):
     assert weigh_sync(None) == 0 == weigh_sync(1.0)
 
 
-def test_a_face_counts_while_it_is_visible(looks):
+def test_face_counts_only_while_visible(looks):
     late = np.concatenate([np.full((20, LOOK_WIDTH), np.nan), looks])
     prediction = np.concatenate([np.zeros((20, 4)), measure_mouth(looks)])
     assert measure_sync(late, prediction) == pytest.approx(measure_sync(looks, prediction[20:]))
 
 
-def test_sound_is_described_frame_by_frame():
+def test_audio_features_per_frame():
     times = np.arange(50) / 25
     pulses = np.where(np.arange(2 * SAMPLE_RATE) // 4000 % 2, 0.3, 0.003)
     samples = (pulses * np.random.default_rng(0).normal(size=len(pulses))).astype(np.float32)
@@ -66,7 +66,7 @@ def test_sound_is_described_frame_by_frame():
 
 
 @pytest.mark.parametrize("samples", [np.zeros(32000), np.zeros(400)])
-def test_silence_predicts_a_still_mouth(samples):
+def test_silence_matches_a_still_mouth(samples):
     prediction = predict_mouth(samples.astype(np.float32), np.arange(50) / 25)
     assert np.ptp(prediction, axis=0) == pytest.approx(np.zeros(4), abs=1e-6)
     assert predict_mouth(np.zeros(399, np.float32), [0.0]) is None

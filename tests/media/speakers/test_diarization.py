@@ -49,24 +49,24 @@ def test_two_voices_are_two_speakers(conversation, turns):
     ]
 
 
-def test_who_speaks_most_is_the_first_speaker(turns):
+def test_most_talkative_speaker_comes_first(turns):
     spoken = {}
     for turn in turns:
         spoken[turn.speaker] = spoken.get(turn.speaker, 0) + turn.end - turn.start
     assert spoken["SPEAKER_01"] >= spoken["SPEAKER_02"]
 
 
-def test_pieces_of_any_length_give_the_same_turns(conversation, turns):
+def test_turns_do_not_depend_on_piece_length(conversation, turns):
     samples = conversation[0]
     assert _find_turns_in(np.array_split(samples, 23)) == turns
 
 
-def test_a_given_count_is_kept(conversation):
+def test_given_speaker_count_is_respected(conversation):
     one = _find_turns_in([conversation[0]], count=SpeakerCount(1, 1))
     assert {turn.speaker for turn in one} == {"SPEAKER_01"}
 
 
-def test_twelve_voices_whose_number_is_given(voices):
+def test_twelve_voices_with_a_given_count(voices):
     """Three voices at four speeds each, one after the other."""
     parts = []
     for speed in (0.75, 0.9, 1.1, 1.3):
@@ -80,12 +80,12 @@ def test_twelve_voices_whose_number_is_given(voices):
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 15.0])
-def test_in_silence_there_is_no_turn(seconds):
+def test_silence_has_no_turns(seconds):
     assert _find_turns_in([np.zeros(int(seconds * SAMPLE_RATE), np.float32)]) == ()
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, int(_STEP_SECONDS * SAMPLE_RATE), 70_000])
-def test_chunks_cover_the_whole_sound(extra):
+def test_chunks_cover_the_complete_audio(extra):
     samples = np.arange(CHUNK_SAMPLES + extra, dtype=np.float32)
     chunks = list(diarization._cut_chunks(np.array_split(samples, 7)))
     covered = np.zeros(len(samples), bool)
@@ -103,7 +103,7 @@ def unit(*angles):
     return np.array([[np.cos(a), np.sin(a)] for a in np.radians(angles)], np.float32)
 
 
-def test_voices_of_one_chunk_are_never_one_speaker():
+def test_voices_in_one_chunk_stay_separate_speakers():
     vectors = unit(0, 5, 1, 90)
     seconds = [2.5] * 4
     assert len(cluster_voices(vectors, [0, 1, 2, 3], seconds, count=SpeakerCount())) == 2
@@ -111,14 +111,14 @@ def test_voices_of_one_chunk_are_never_one_speaker():
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.5, 1), (1.2, 2)])
-def test_an_odd_voice_of_little_speech_is_no_further_speaker(seconds, count):
+def test_brief_odd_voice_is_not_another_speaker(seconds, count):
     angles = [0, 1, 2, 3, 70, 71]  # cosine distance 0.66: too far to be grouped, not to be merged
     durations = [2.5] * 4 + [seconds] * 2
     assert len(cluster_voices(unit(*angles), range(6), durations, count=SpeakerCount())) == count
 
 
 @pytest.mark.parametrize(("text", "count"), [("2", 2), ("3-4", 3), ("1", 1), ("4", 4), ("9", 4)])
-def test_the_count_of_speakers_is_within_the_range(text, count):
+def test_speaker_count_stays_in_range(text, count):
     centroids = cluster_voices(
         unit(0, 5, 90, 95), range(4), [2.5] * 4, count=SpeakerCount.parse(text)
     )
@@ -127,7 +127,7 @@ def test_the_count_of_speakers_is_within_the_range(text, count):
 
 
 @pytest.mark.parametrize("text", ["0", "4-2", "two", "-1", "2-", "", "1.5"])
-def test_what_is_no_count_is_rejected(text):
+def test_invalid_speaker_count_is_refused(text):
     with pytest.raises(UsageError, match=r"is not a count; write 2, or a range such as 2-4"):
         SpeakerCount.parse(text)
 

@@ -55,7 +55,7 @@ def test_sinc_filters_are_windowed_band_passes():
     assert np.abs(filters[40:] + filters[40:, ::-1]).max() < 1e-6
 
 
-def test_nobody_speaks_in_silence_and_noise():
+def test_silence_and_noise_contain_no_speech():
     noise = torch.randn(CHUNK_SAMPLES, generator=torch.Generator().manual_seed(0)) * 0.01
     for samples in (torch.zeros(CHUNK_SAMPLES), noise):
         active = find_active_speakers(samples)
@@ -63,7 +63,7 @@ def test_nobody_speaks_in_silence_and_noise():
         assert not active.any()
 
 
-def test_a_voice_vector_has_length_one_and_ignores_loudness(voices):
+def test_voice_vector_has_unit_length_and_ignores_loudness(voices):
     filterbank = compute_filterbank(torch.from_numpy(voices["man"]))
     vector = encode_voice(filterbank)
     assert vector.shape == (192,)
@@ -85,7 +85,7 @@ def test_voices_of_one_person_are_closer_than_those_of_two(voices):
     assert same > other
 
 
-def test_another_weight_file_is_rejected(tmp_path, monkeypatch):
+def test_other_weight_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "__file__", str(tmp_path / "weights.py"))
     with pytest.raises(InputError, match="cannot be read; reinstall mmerc"):
         load_speaker_weights(_SegmentationNetwork(), "segmentation.safetensors")
@@ -94,7 +94,7 @@ def test_another_weight_file_is_rejected(tmp_path, monkeypatch):
         load_speaker_weights(_SegmentationNetwork(), "segmentation.safetensors")
 
 
-def test_passages_of_any_length_compile_few_convolutions(monkeypatch):
+def test_any_passage_length_compiles_few_convolutions(monkeypatch):
     """oneDNN keeps memory for every length; what follows a passage changes nothing."""
     network, lengths = voice_encoder._load_network(), set()
     plain = [

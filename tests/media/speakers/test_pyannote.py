@@ -63,7 +63,7 @@ def install(monkeypatch):
     ],
 )
 @pytest.mark.parametrize("version", [3, 4])
-def test_turns_are_named_by_who_speaks_most(install, recording, count, options, version):
+def test_speakers_are_numbered_by_speaking_time(install, recording, count, options, version):
     result = None if version == 3 else SimpleNamespace(speaker_diarization=Annotation())
     calls = install(result=result)
     turns = diarize(recording, count=count, diarizer="pyannote")
@@ -75,7 +75,7 @@ def test_turns_are_named_by_who_speaks_most(install, recording, count, options, 
     assert calls == [((1, 64000), 16000, options)]
 
 
-def test_the_second_pipeline_where_the_first_cannot_be_loaded(install, recording):
+def test_second_pipeline_is_used_if_the_first_cannot_be_loaded(install, recording):
     names = []
 
     def load(name):
@@ -101,14 +101,14 @@ def _raise(name):
         ({"result": RuntimeError("no")}, r"pyannote\.audio failed \(no\); leave --diarizer out"),
     ],
 )
-def test_what_fails_is_one_sentence(install, recording, settings, message):
+def test_failures_give_one_sentence_errors(install, recording, settings, message):
     install(**settings)
     with pytest.raises(MmercError, match=message) as caught:
         diarize(recording, count=SpeakerCount(), diarizer="pyannote")
     assert "\n" not in str(caught.value)
 
 
-def test_without_the_package(monkeypatch, recording):
+def test_missing_package_is_reported(monkeypatch, recording):
     monkeypatch.setitem(sys.modules, "pyannote.audio", None)
     with pytest.raises(MmercError, match=r"needs the package pyannote\.audio, which is not in"):
         diarize(recording, count=SpeakerCount(), diarizer="pyannote")

@@ -18,7 +18,7 @@ def search_all(middles, start, alone):
 
 
 @pytest.mark.parametrize("start", [0.0, 0.8, 31.5, 117.25, 118.0, 500.0])
-def test_windows_alone_are_found_like_by_a_search_through_all(start):
+def test_voice_windows_equal_a_full_search(start):
     drawn = np.random.default_rng(int(start))
     windows = VoiceWindows()
     windows._middles = [n * 0.75 + 0.75 for n in range(160) if drawn.random() < 0.9]

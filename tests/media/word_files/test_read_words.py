@@ -39,7 +39,7 @@ def timed(words):
     ],
     ids=["whisperx", "openai-whisper", "faster-whisper", "whisper.cpp", "ctm"],
 )
-def test_the_same_words_in_every_shape(read, content):
+def test_same_words_in_every_json_layout(read, content):
     actual = read(content)
     assert timed(actual.words) == WORDS
     assert actual.remarks == ()
@@ -47,7 +47,7 @@ def test_the_same_words_in_every_shape(read, content):
 
 
 @pytest.mark.parametrize("content", [shapes.whisperx(), shapes.openai(), shapes.whisper_cpp()])
-def test_the_language_is_stated(read, content):
+def test_language_is_stated(read, content):
     assert read(content).language == "en"
 
 
@@ -61,7 +61,7 @@ def test_speakers_of_the_words(read, content):
 
 
 @pytest.mark.parametrize(("label", "speaker"), [("0", "speaker 0"), ("?", None)])
-def test_stereo_speakers_of_whisper_cpp(read, label, speaker):
+def test_whisper_cpp_stereo_speakers(read, label, speaker):
     words = read(shapes.whisper_cpp(speaker=label)).words
     assert {word.speaker for word in words} == {speaker}
 
@@ -76,7 +76,7 @@ def test_words_without_speakers(read, content):
     assert {item.speaker for item in split_sentences(words)} == {"unknown"}
 
 
-def test_words_that_whisperx_could_not_align(read):
+def test_unaligned_words_of_whisperx(read):
     actual = read(shapes.whisperx(untimed=("I", "am", "everyone.")))
     assert timed(actual.words) == [
         ("Hello", 0.1, 0.5),
@@ -91,7 +91,7 @@ def test_words_that_whisperx_could_not_align(read):
     )
 
 
-def test_numbers_that_whisperx_writes_as_nan_are_missing(read):
+def test_nan_numbers_of_whisperx_are_missing(read):
     content = shapes.whisperx()
     content["segments"][0]["words"][1] |= dict.fromkeys(("start", "end", "score"), float("nan"))
     actual = read(content)
@@ -109,7 +109,7 @@ def test_channels_of_a_call_are_speakers(read):
     assert {word.speaker for word in read(call.replace("B", "A")).words} == {None}
 
 
-def test_the_first_of_alternatives_counts(read):
+def test_first_alternative_is_used(read):
     lines = ["* * <ALT_BEGIN>", "0 0.2 uh", "* * <ALT>", "0 0.2 um", "* * <ALT_END>", "1 0.2 yes"]
     actual = read("".join(f"talk 1 {line}\n" for line in lines))
     assert [word.text for word in actual.words] == ["uh", "yes"]
@@ -117,7 +117,7 @@ def test_the_first_of_alternatives_counts(read):
 
 
 @pytest.mark.parametrize("full", [True, False])
-def test_a_mark_of_a_change_of_speaker_is_no_word(read, full):
+def test_speaker_change_mark_is_not_a_word(read, full):
     content = shapes.whisper_cpp(full=full)
     first = content["transcription"][0]
     first["text"] += " [SPEAKER_TURN]"
@@ -127,7 +127,7 @@ def test_a_mark_of_a_change_of_speaker_is_no_word(read, full):
 
 
 @pytest.mark.parametrize("content", [shapes.openai(words=False), shapes.whisper_cpp(full=False)])
-def test_segments_without_words_share_their_time(read, content):
+def test_words_of_untimed_segments_share_the_time(read, content):
     actual = read(content)
     assert [word.text for word in actual.words] == [text for text, _, _ in WORDS]
     assert timed(actual.words)[0] == ("Hello", 0.1, pytest.approx(0.1 + 1.1 * 5 / 14, abs=1e-3))
@@ -135,13 +135,13 @@ def test_segments_without_words_share_their_time(read, content):
     assert actual.remarks[0].startswith("talk.words: 2 of 2 segments have no times of words")
 
 
-def test_words_of_the_whole_file(read):
+def test_words_at_file_level(read):
     words = [{"word": text, "start": start, "end": end} for text, start, end in WORDS]
     assert timed(read({"text": "", "words": words, "segments": []}).words) == WORDS
     assert timed(read({"word_segments": words}).words) == WORDS
 
 
-def test_a_character_cut_between_tokens(tmp_path):
+def test_character_split_between_tokens(tmp_path):
     content = shapes.whisper_cpp()
     text = json.dumps(content, ensure_ascii=False)
     snowman = "\N{SNOWMAN}".encode()
@@ -151,7 +151,7 @@ def test_a_character_cut_between_tokens(tmp_path):
     assert read_words(tmp_path / "talk.json").words[1].text == "\N{SNOWMAN}."
 
 
-def test_scripts_without_spaces_keep_their_characters_apart(read):
+def test_scripts_without_spaces_keep_characters_separate(read):
     words = [("我", 0.0, 0.2), ("很", 0.2, 0.4), ("好。", 0.4, 0.9)]
     items = [{"word": text, "start": a, "end": b, "probability": 1} for text, a, b in words]
     segment = {"start": 0.0, "end": 0.9, "text": "我很好。", "words": items}
@@ -163,7 +163,7 @@ def test_scripts_without_spaces_keep_their_characters_apart(read):
     assert [word.text for word in rough.words] == ["我", "很", "好", "。"]
 
 
-def test_described_sounds_are_left_out(read):
+def test_sound_descriptions_are_left_out(read):
     content = shapes.openai()
     content["segments"][0]["text"] = " [Music]"
     actual = read(content)
@@ -177,7 +177,7 @@ def test_described_sounds_are_left_out(read):
     )
 
 
-def test_words_without_punctuation_are_cut_at_pauses(read):
+def test_words_without_punctuation_are_split_at_pauses(read):
     lines = [
         f"talk 1 {4 * group + 0.3 * n:.1f} 0.3 {'abcdefghij'[n]}{group}"
         for group in range(3)
@@ -223,12 +223,12 @@ def word(**changes):
         ("talk 1 4 0.5 [cough]\n", r"no spoken words in it"),
     ],
 )
-def test_what_cannot_be_read(read, content, message):
+def test_unreadable_input_is_refused(read, content, message):
     with pytest.raises(InputError, match=message):
         read(content)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_words(tmp_path / "none.json")
 
@@ -243,7 +243,7 @@ JSON_VALUES = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_any_value_anywhere_is_read_or_refused(tmp_path_factory, data):
+def test_any_value_is_read_or_refused(tmp_path_factory, data):
     """One entry of a transcript, wherever it is, becomes something else or goes."""
     content = data.draw(
         st.sampled_from([shapes.whisperx(), shapes.openai(), shapes.whisper_cpp(speaker="0")])
@@ -274,7 +274,7 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path_factory, data):
     split_sentences(words)
 
 
-def test_of_several_recordings_the_one_called_like_the_media(tmp_path):
+def test_recording_with_the_media_name_is_chosen(tmp_path):
     (tmp_path / "talk.words").write_text("talk 1 1 0.5 yes\nother 1 9 0.5 no\ntalk 1 2 0.5 well\n")
     words = read_words(tmp_path / "talk.words", media="films/talk.mp4").words
     assert [word.text for word in words] == ["yes", "well"]
