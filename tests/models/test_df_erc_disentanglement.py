@@ -1,12 +1,26 @@
 """DF-ERC, Eqs. 2-9: two contrastive branches, and residual concatenation."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from df_erc_oracles import SIZES, contrast_oracle, places, residual
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmerc.conversation import MODALITIES
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the most numbers that any operation returned."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        output = func(*args, **(kwargs or {}))
+        if isinstance(output, torch.Tensor):
+            self.numbers = max(self.numbers, output.numel())
+        return output
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -54,3 +68,17 @@ def test_residual_concatenation(make_model, batch, ablations):
     for place in places(batch):
         for m in MODALITIES:
             torch.testing.assert_close(actual[m][place], residual(model, batch, m, place))
+
+
+def test_prediction_without_labels_compares_no_pairs(make_model, make_batch):
+    """The memory of an analysis must not grow with the square of its utterances."""
+    model, utterances = make_model("df-erc").eval(), 80
+    batch = make_batch((utterances,), unknown=1.0)
+    with torch.inference_mode(), LargestTensor() as largest:
+        output = model(batch)
+    assert output.losses["contrast_modality"] == output.losses["contrast_utterance"] == 0
+    assert largest.numbers < (3 * utterances) ** 2
+    with torch.inference_mode():
+        labelled = model(replace(batch, labels=torch.zeros_like(batch.labels)))
+    assert labelled.losses["contrast_modality"] > 0 and labelled.losses["contrast_utterance"] > 0
+    assert torch.equal(labelled.logits, output.logits)

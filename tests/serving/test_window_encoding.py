@@ -15,7 +15,7 @@ from mmerc.nn.padding import ROW_STEP
 from mmerc.prediction import window_encoding
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.prediction.short_rows import group_sizes
-from mmerc.prediction.window_encoding import encode_in_few_shapes
+from mmerc.prediction.window_encoding import encode_in_few_shapes, encode_in_parts
 from mmerc.serving.predictor import PendingRequest, _predict_together
 
 WORDS = ("oh", "no", "not", "the", "cheese")
@@ -63,8 +63,7 @@ def batch_of(model, conversations):
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("scope", ["conversation", "utterance", "surrounding"])
-def test_vectors_equal_encoding_all_windows_together(loaded, talks, scope, count, monkeypatch):
-    monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
+def test_vectors_equal_encoding_all_windows_together(loaded, talks, scope, count):
     model = copy.deepcopy(loaded).eval()
     encoder = model.text_encoder
     encoder.config = encoder.config.model_copy(update={"scope": scope})
@@ -72,7 +71,7 @@ def test_vectors_equal_encoding_all_windows_together(loaded, talks, scope, count
     batch = batch_of(model, talks)
     with torch.inference_mode(), threads(count):
         expected = encode_batch_text(batch, encoder)
-        actual = encode_in_few_shapes(batch.windows, encoder, batch.mask.shape)
+        actual = encode_in_parts(batch.windows, encoder, batch.mask.shape)
         assert torch.get_num_threads() == count
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 

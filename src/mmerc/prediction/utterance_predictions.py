@@ -15,12 +15,13 @@ from mmerc.data.sounds import Sounds
 from mmerc.errors import InputError
 from mmerc.features.store import FeatureTable
 from mmerc.models.base import AnyModel, ConversationModel
-from mmerc.models.inputs import WindowEncoder, encode_windows
+from mmerc.models.inputs import WindowEncoder
 from mmerc.models.registry import load_model
 from mmerc.prediction.prediction_sets import build_sets, check_set_request
 from mmerc.prediction.run_model import PredictionTensors, build_model_examples, run_model
 from mmerc.prediction.set_request import SetRequest
 from mmerc.prediction.utterance_prediction import UtterancePrediction
+from mmerc.prediction.window_encoding import encode_in_parts
 
 _Names = tuple[str, ...]
 _FEWEST_CONVERSATIONS, _BATCH_UTTERANCES = 16, 1024  # a batch has the overhead of its many layers
@@ -32,7 +33,7 @@ def predict(
     vectors: Mapping[Modality, FeatureTable] | None = None,
     sounds: Sounds | None = None,
     *,
-    window_encoder: WindowEncoder = encode_windows,
+    window_encoder: WindowEncoder = encode_in_parts,
     sets: SetRequest | None = None,
 ) -> list[UtterancePrediction]:
     """Predict the emotion of every utterance, in order, from the available modalities.

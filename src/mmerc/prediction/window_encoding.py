@@ -23,8 +23,13 @@ _Weights = Sequence[tuple[Tensor, int]]  # with the number of changes made in pl
 _CONVERTED: WeakKeyDictionary[nn.Module, tuple[_Weights, TextEncoder]] = WeakKeyDictionary()
 
 
+def encode_in_parts(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
+    """Like ``encode_windows``, about 1,024 tokens at a time. Shape: -> [*shape, width]."""
+    return _encode_parts(windows, encoder, shape, fast=False)
+
+
 def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> Tensor:
-    """Like ``encode_windows``, in bfloat16 if the CPU supports it, about 1,024 tokens at a time.
+    """Like ``encode_in_parts``, in bfloat16 if the CPU supports it.
 
     oneDNN compiles a bfloat16 kernel for every new shape and never frees its half megabyte. Windows
     have multiples of 16 tokens, and utterances that are read separately rows of few lengths;
@@ -32,9 +37,16 @@ def encode_in_few_shapes(windows: TextWindows, encoder: TextEncoder, shape: torc
 
     Shape: -> [*shape, width].
     """
+    fast = fast_bfloat16("cpu") and windows.token_ids.device.type == "cpu"
+    return _encode_parts(windows, encoder, shape, fast=fast)
+
+
+def _encode_parts(
+    windows: TextWindows, encoder: TextEncoder, shape: torch.Size, *, fast: bool
+) -> Tensor:
+    """Encode windows in parts of similar size; ``fast``: in bfloat16. Shape: -> [*shape, width]."""
     none = shape.numel()
     text = torch.zeros(none, encoder.width, device=windows.token_ids.device)
-    fast = fast_bfloat16("cpu") and text.device.type == "cpu"
     reader = _in_bfloat16(encoder) if fast else encoder
 
     @torch.inference_mode()

@@ -55,8 +55,14 @@ class Disentanglement(nn.Module):
         vectors: Mapping[Modality, Tensor],
         present: Mapping[Modality, Tensor],
         packing: Packing,
+        *,
+        with_losses: bool = True,
     ) -> DisentanglementOutput:
-        """Disentangle every modality. Shape: vectors[m] [U, D_m], present[m] [U] bool."""
+        """Disentangle every modality. Without losses, these are 0.
+
+        The losses compare all pairs of a conversation's items: for two hours of speech, each takes
+        half a gigabyte. Shape: vectors[m] [U, D_m], present[m] [U] bool.
+        """
         modality_level = _run_branch(self.modality_branch, vectors)
         utterance_level = _run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
@@ -67,10 +73,10 @@ class Disentanglement(nn.Module):
             modality_level=modality_level,
             utterance_level=utterance_level,
             modality_loss=self.contrast(modality_level, present, packing, "modality")
-            if config.contrasts_modalities
+            if with_losses and config.contrasts_modalities
             else zero,
             utterance_loss=self.contrast(utterance_level, present, packing, "utterance")
-            if config.contrasts_utterances
+            if with_losses and config.contrasts_utterances
             else zero,
         )
 

@@ -124,10 +124,9 @@ class DfErc(ConversationModel[DfErcConfig]):
         """
         everywhere = packing.unpack_all(present)
         # An exported graph must also work for longer conversations than the traced ones.
-        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        if not tracing and not consistency.has_enough(everywhere).any():
+        if not _is_tracing() and not consistency.has_enough(everywhere).any():
             return present
-        disentangled = self.disentanglement(vectors, present, packing).vectors
+        disentangled = self.disentanglement(vectors, present, packing, with_losses=False).vectors
         logits = packing.unpack_all(self.fusion.classify(disentangled))
         return packing.pack_all(consistency(logits, everywhere))
 
@@ -160,7 +159,9 @@ class DfErc(ConversationModel[DfErcConfig]):
             present = self.find_consistent(self.consistency, vectors, present, packing)
             vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
         vectors = self.text_dropout(vectors)
-        disentangled = self.disentanglement(vectors, present, packing)
+        disentangled = self.disentanglement(
+            vectors, present, packing, with_losses=self.training or _has_labels(labels)
+        )
         fused = self.fusion(disentangled.vectors, present, labels)
         refusion = self.refusion(fused.fused, disentangled.vectors, present, labels, packing)
         logits = self.classifier(refusion.vectors).float()
@@ -200,6 +201,17 @@ class DfErc(ConversationModel[DfErcConfig]):
             explanation=explanation,
             used=packing.unpack_all(present),
         )
+
+
+def _is_tracing() -> bool:
+    """Whether a graph is being traced for export."""
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing
+
+
+def _has_labels(labels: Tensor) -> bool:
+    """Whether any utterance has a label; never while tracing, as an exported graph has no loss."""
+    return not _is_tracing() and bool((labels >= 0).any())
 
 
 def _unpack(packing: Packing, values: Tensor | None) -> Tensor | None:
