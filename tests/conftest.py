@@ -4,7 +4,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a Hub call without a network takes most of a minute to fail
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # programs that tests start compile ours once
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # so that programs compile our modules once
 
 import gc
 import itertools
@@ -17,11 +17,11 @@ from hypothesis import settings
 from program import programs
 from spare_fork_server import import_slow_libraries, offer_fork_server
 
-# Every run tries the same examples, so that a failure is found where it was made.
+# Every run uses the same examples, so that a failure points to the change that caused it.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # it runs many files: their workers share the imports
+if "PYTEST_XDIST_WORKER" in os.environ:  # runs many files whose workers share the imports
     import_slow_libraries(all_of_them=True)
     offer_fork_server()
 
@@ -33,19 +33,19 @@ SLOW_FIRST = (
 
 
 def pytest_configure(config):
-    """Load the fixtures that need slow libraries, but not where tests are only handed out."""
+    """Load the fixtures that need slow libraries, except where tests are only distributed."""
     if config.getoption("dist", "no") == "no":
         config.pluginmanager.import_plugin("small_models")
 
 
 def pytest_collection_finish():
-    """No test, and no fork, looks for garbage in the modules of all tests."""
+    """Exclude the modules of all tests from garbage collection, in tests and forks."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
-    """Slow files first, so that no worker is left alone with one at the end."""
+    """Run slow files first, so that no worker is left with one at the end."""
 
     def rank(item):
         return min(
@@ -65,13 +65,13 @@ def caches(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_cache(caches, monkeypatch):
-    """No test meets what another one trained."""
+    """Give every test its own cache of trainings."""
     monkeypatch.setenv("MMERC_CACHE", next(caches))
 
 
 @pytest.fixture(scope="session")
 def program():
-    """Starts the program in processes of its own (``Programs``)."""
+    """Starts the program in separate processes (``Programs``)."""
     with programs() as started:
         yield started
 
@@ -92,7 +92,7 @@ def browser():
 
 
 def watched(page):
-    """Keep what a page asks for and complains of."""
+    """Record the requests and errors of a page."""
     page.asked, page.complaints, page.ignored = [], [], ()
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -105,9 +105,9 @@ VIEWPORT = {"width": 1280, "height": 800}
 
 @pytest.fixture
 def new_page(browser):
-    """A function that opens an empty tab; what it asks for and complains of is kept.
+    """A function that opens an empty tab; its requests and errors are recorded.
 
-    It waits for ``patience`` milliseconds. Messages of the kinds ``ignored`` are no complaints.
+    Its timeout is ``patience`` milliseconds. Messages of the types ``ignored`` are not errors.
     """
     contexts = []
 
@@ -125,13 +125,13 @@ def new_page(browser):
 
 @pytest.fixture(scope="module")
 def kept_page(browser):
-    """A tab for all tests of a module; a new one costs half a second of processor time."""
+    """A tab shared by all tests of a module; a new one takes half a second of processor time."""
     return watched(browser.new_page(viewport=VIEWPORT))
 
 
 @pytest.fixture
 def page_again(kept_page):
-    """That tab, empty and as wide as at first."""
+    """The shared tab, empty and with its initial width."""
     kept_page.goto("about:blank")
     kept_page.set_viewport_size(VIEWPORT)
     kept_page.emulate_media(media="null")
@@ -142,7 +142,7 @@ def page_again(kept_page):
 
 @pytest.fixture
 def disk(tmp_path):
-    """Folder of a disk of 8 MiB in memory."""
+    """Folder on an 8 MiB disk in memory."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if shutil.which("mount") is None:
@@ -152,12 +152,12 @@ def disk(tmp_path):
     if done.returncode:
         pytest.skip(f"no disk can be mounted here ({done.stderr.strip()})")
     yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)  # a failed run's log is open still
+    subprocess.run(["umount", "--lazy", folder], check=True)  # a failed run's log is still open
 
 
 @pytest.fixture
 def leave(disk):
-    """A function that fills the disk but for so many bytes; without any it is emptied again."""
+    """A function that fills the disk except for some bytes; without an argument, it empties it."""
     ballast = disk / "ballast"
 
     def call(free=None):

@@ -5,7 +5,7 @@ import shutil
 
 
 def copy_folder(source, target):
-    """Copy a folder; the weights in it get another name, as they are replaced, never changed."""
+    """Copy a folder with hard links to its weights, which are only replaced, never modified."""
     shutil.copytree(source, target, symlinks=True, copy_function=_link_weights)
 
 

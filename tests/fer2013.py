@@ -12,7 +12,7 @@ from mmerc.training.face_network.images import EMOTIONS
 
 
 def drawn(emotion, seed):
-    """A grey face: a disc on a background, with a mouth as high as the emotion's number."""
+    """A grey face: a disc on a background, with a mouth height given by the emotion's number."""
     chance = np.random.default_rng(seed)
     down, across = np.mgrid[:48, :48]
     middle = 24 + chance.integers(-2, 3)

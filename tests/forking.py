@@ -1,7 +1,7 @@
 """Runs the program in forks of this process, which has imported the slow libraries once.
 
-Reads one JSON request a line: ``{"arguments", "environment", "folder", "stdout", "stderr",
-"session"}`` starts the program and answers its process number; ``{"ended": number}`` answers its
+Reads one JSON request per line: ``{"arguments", "environment", "folder", "stdout", "stderr",
+"session"}`` starts the program and returns its process number; ``{"ended": number}`` returns its
 exit code, or null while it runs.
 """
 
@@ -18,7 +18,7 @@ from spare_fork_server import import_slow_libraries, offer_fork_server
 
 
 def answer_requests(running):
-    """Answer requests until there are no more; in a fork, return what the program needs."""
+    """Answer requests until the input ends; in a fork, return the program's request."""
     for line in sys.stdin:
         request = json.loads(line)
         if "ended" in request:
@@ -35,10 +35,10 @@ def answer_requests(running):
 
 
 def become_program(request):
-    """Give this fork what a program of its own would have."""
+    """Give this fork the state of a newly started program."""
     for finalizer in list(weakref.finalize._registry):
         finalizer.detach()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored, as behind `&`
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored, as after `&`
     if request["session"]:
         os.setsid()
     for number, (path, flags) in enumerate(
@@ -50,7 +50,7 @@ def become_program(request):
     os.environ.update(request["environment"])
     importlib.import_module("mmerc.privacy").opt_out_of_telemetry()
     words = [word.encode("latin-1") for word in request["arguments"]]
-    sys.argv = ["mmerc", *map(os.fsdecode, words)]  # in this process's own encoding
+    sys.argv = ["mmerc", *map(os.fsdecode, words)]  # in the encoding of this process
 
 
 WRITE = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -73,7 +73,7 @@ def main():
 
 
 def leave(code):
-    """Do what the interpreter does at its end, but free nothing: it would be copied first."""
+    """Run the interpreter's exit steps, but free nothing, since that would copy shared memory."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading._shutdown()
     atexit._run_exitfuncs()

@@ -8,7 +8,7 @@ BELOW_OUTGOING = (15_000, 32_000)  # from 32,768 on, Linux gives ports to outgoi
 
 
 def free_port():
-    """A port for a server that starts later, or again: no outgoing connection takes it."""
+    """A port for a server that starts later or again; no outgoing connection uses it."""
     while True:
         port = random.SystemRandom().randrange(*BELOW_OUTGOING)
         with socket.socket() as tried, suppress(OSError):

@@ -10,11 +10,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 600  # seconds; a machine may be busy
+PATIENCE = 600  # seconds; the machine may be busy
 
 
 class Program:
-    """A running program; used as ``subprocess.Popen`` is."""
+    """A running program with the interface of ``subprocess.Popen``."""
 
     def __init__(self, ask, arguments, *, environment, folder, stdout, stderr, session):
         self.args, self.returncode = arguments, None
@@ -48,9 +48,9 @@ class Program:
 
 
 class Programs:
-    """Starts programs; ``within`` is a command that starts the process from which they fork.
+    """Starts programs; ``within`` is a command that starts the process they are forked from.
 
-    That process has imported ``libraries``: "all" that are slow, or "few".
+    That process has imported ``libraries``: "all" slow ones, or "few".
     """
 
     def __init__(self, *, within=(), python=sys.executable, environment=None, libraries="all"):
@@ -70,7 +70,7 @@ class Programs:
         self, *arguments, stdout=os.devnull, stderr=os.devnull, environment=None, folder=None,
         session=False,
     ):  # fmt: skip
-        """Start the program with the environment given, or this process's."""
+        """Start the program with the given environment, or that of this process."""
         own = environment or self.environment or os.environ
         return Program(
             self.ask, [*map(str, arguments)], environment=dict(own), folder=folder or Path.cwd(),
@@ -101,7 +101,7 @@ class Programs:
 
 @contextmanager
 def programs(**settings):
-    """Programs that have all ended at the end."""
+    """Programs, all of which have exited at the end."""
     started = Programs(**settings)
     try:
         yield started

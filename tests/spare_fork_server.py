@@ -1,7 +1,7 @@
 """multiprocessing's fork server, forked from a process that has imported the slow libraries.
 
-The program starts one for its workers, which takes seconds of imports. A fork that waits from
-before the program's first line on has computed nothing either, and needs no imports.
+The program starts one for its workers, which takes seconds of imports. A waiting fork,
+started before the program's first line, has computed nothing either and needs no imports.
 """
 
 import gc
@@ -28,7 +28,7 @@ SLOW = (
     "mmerc.inference.pipeline.pipeline",
     "mmerc.serving.server",
 )
-# Lightning imports matplotlib, which chooses its folder then: not where the home folder matters.
+# Lightning imports matplotlib, which then chooses its folder: not if the home folder matters.
 ALSO_SLOW = (
     "lightning.pytorch",
     "torch.utils.tensorboard",
@@ -37,9 +37,9 @@ ALSO_SLOW = (
 
 
 def import_slow_libraries(*, all_of_them):
-    """Import what takes the program and its workers seconds, for all forks from here on.
+    """Import the slow libraries of the program and its workers for all later forks.
 
-    None of them looks for garbage in it, for which its memory would be copied.
+    They are excluded from garbage collection, which would copy their memory.
     """
     gc.disable()
     for name in SLOW + ALSO_SLOW * all_of_them:
@@ -50,7 +50,7 @@ def import_slow_libraries(*, all_of_them):
 
 
 def offer_fork_server():
-    """Let the first fork server that this process starts be a fork that waits already."""
+    """Use a waiting fork as the first fork server that this process starts."""
     asking, answering = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     number = os.fork()
     if number == 0:
@@ -71,7 +71,7 @@ def offer_fork_server():
 
 
 def become_fork_server(answering):
-    """Wait for the request to start; end where the program ends without one."""
+    """Wait for the request to start; exit if the program exits without one."""
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         message, descriptors, _, _ = socket.recv_fds(answering, LONGEST_REQUEST, 2)

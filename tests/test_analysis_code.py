@@ -10,7 +10,7 @@ from mmerc.analysis_code import fingerprint_code
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A copy of the package, of which the fingerprint is taken."""
+    """A copy of the package, used for the fingerprint."""
     copy = tmp_path / "mmerc"
     skipped = shutil.ignore_patterns("__pycache__", "*.safetensors", "*.npz", "*.onnx")
     shutil.copytree(analysis_code.files("mmerc"), copy, ignore=skipped)

@@ -39,7 +39,7 @@ def test_container_runs_as_an_unprivileged_user():
     serve = typer.main.get_command(app).commands[name]
     assert serve.make_context(name, options).params["host"] == "0.0.0.0"
     (user,) = instructions("USER")
-    assert user.isdecimal() and int(user) > 0  # a name could be anybody's where it is checked
+    assert user.isdecimal() and int(user) > 0  # runAsNonRoot cannot check a name
     assert any(f"useradd --create-home --uid {user} " in line for line in instructions("RUN"))
     assert LINES.index(f"USER {user}") < LINES.index(f"CMD {command}")
 
@@ -72,4 +72,4 @@ def test_compose_file_refers_to_existing_files():
     for mount in services["proxy"]["volumes"]:
         assert (ROOT / "deploy" / mount.split(":")[0]).is_file()
     assert "proxy_pass http://server:8000;" in (ROOT / "deploy/nginx.conf").read_text()
-    assert "mkdir jobs" in instructions("RUN")  # whose owner a mounted volume gets
+    assert "mkdir jobs" in instructions("RUN")  # a mounted volume gets its owner

@@ -1,6 +1,6 @@
 """The documents are correct: commands and options exist, examples give the output shown.
 
-A block marked ``console`` is run: each line that begins with ``$ `` in a folder that has
+A block marked ``console`` is run: each line that starts with ``$ `` in a folder that contains
 ``examples``, and what it prints is compared with the lines below it, of which ``...`` stands for
 anything. Every other ``mmerc`` command in a block is parsed by the program itself, and every one in
 running text must exist with its options.
@@ -27,7 +27,7 @@ PAGES = sorted(
     path
     for place in ("*.md", "docs/**/*.md", "examples/*.md", "src/**/*.md")
     for path in ROOT.glob(place)
-    if path.name != "CHANGELOG.md"  # what was once, not what is
+    if path.name != "CHANGELOG.md"  # describes the past, not the present
 )
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(mmerc [^`\n]+)`")
@@ -80,7 +80,7 @@ def inline():
 
 
 def located(words):
-    """The command that the first words name, and the words that are left."""
+    """The command named by the first words, and the remaining words."""
     command, rest = PROGRAM, list(words)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"there is no command {rest[0]!r}"
@@ -121,14 +121,14 @@ def test_examples_print_the_documented_output(block, tmp_path, monkeypatch):
 
 
 def calls(text):
-    """Each call and the lines that are shown below it."""
+    """Each call and the lines shown below it."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         call, *shown = part.rstrip().splitlines()
         yield call, shown
 
 
 def printed(call):
-    """What a command of mmerc says on stdout."""
+    """Standard output of an mmerc command."""
     program, *arguments = shlex.split(call)
     assert program == "mmerc"
     out, before = io.StringIO(), sys.argv

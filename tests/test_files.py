@@ -106,9 +106,9 @@ def take(path, wait, said):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """Another process, which takes the lock ``tmp_path / "deep" / "lock"`` when it is told to.
+    """Another process, which takes the lock ``tmp_path / "deep" / "lock"`` on request.
 
-    It begins before anybody here takes the lock: a fork would take over what is held.
+    It starts before this process takes the lock, because a fork would inherit it.
     """
     processes = []
 

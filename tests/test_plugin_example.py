@@ -1,6 +1,6 @@
 """The example plug-in, installed into its own environment, works everywhere in mmerc.
 
-The environment sees this one's packages; the plug-in alone is new in it, and no code of mmerc
+The environment shares this one's packages; only the plug-in is new, and no code of mmerc
 differs.
 """
 
@@ -56,7 +56,7 @@ def python(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def mmerc(python):
-    """A function that runs one command of the program after another in that environment."""
+    """A function that runs commands of the program in that environment."""
     environment = {**os.environ, "MMERC_CACHE": str(python.parents[2] / "cache")}
     process = subprocess.Popen(
         [python, "-c", RUN_COMMANDS],
@@ -77,7 +77,7 @@ def mmerc(python):
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
-    """A corpus of the plug-in's form, whose emotions are heard in the pitch."""
+    """A corpus in the plug-in's format, whose emotions determine the pitch."""
     folder = tmp_path_factory.mktemp("corpus")
     numbers = np.random.default_rng(0)
     for split, count in SIZES.items():

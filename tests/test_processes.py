@@ -116,7 +116,7 @@ def test_interrupted_program_stops_its_workers_immediately(tmp_path):
     while not all((tmp_path / name).exists() for name in "ab"):
         assert process.poll() is None
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, signal.SIGINT)  # like a terminal
     assert process.communicate(timeout=300) == ("interrupted\n", "")
     assert process.returncode == 0
     until = time.monotonic() + 60  # a worker that is ending may still be listed
@@ -126,6 +126,6 @@ def test_interrupted_program_stops_its_workers_immediately(tmp_path):
 
 
 def sessions(number):
-    """Processes of a session that still run."""
+    """Running processes of a session."""
     stats = [p.read_text().rpartition(")")[2].split() for p in Path("/proc").glob("[0-9]*/stat")]
     return [stat for stat in stats if int(stat[3]) == number and stat[0] != "Z"]

@@ -14,7 +14,7 @@ SECOND = ("joy", "neutral", "anger", "neutral")
 
 
 def write_eaf(path, labels, *, media="talk.mp4", shift=0, annotator=None, words=True):
-    """An EAF by pympi: emotion tiers per speaker, depending on words or aligned on their own."""
+    """An EAF by pympi: emotion tiers per speaker, dependent on words or aligned independently."""
     eaf = Eaf()
     eaf.remove_tier("default")
     if media:

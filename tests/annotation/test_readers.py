@@ -1,4 +1,4 @@
-"""ELAN and Praat files by other people's writers, and damaged ones."""
+"""ELAN and Praat files written by other libraries, and damaged ones."""
 
 import pytest
 from annotated_files import FIRST, LINES, write_eaf, write_textgrid
@@ -69,7 +69,7 @@ def test_untimed_slots_are_spread_evenly(tmp_path):
 
 
 def test_child_annotations_share_the_time_of_their_parent(tmp_path):
-    """Symbolic subdivision: ELAN orders the parts by the one before, not by the file."""
+    """Symbolic subdivision: ELAN orders parts by their predecessor, not by file order."""
     eaf = Eaf()
     eaf.remove_tier("default")
     eaf.add_controlled_vocabulary("emotions")

@@ -38,7 +38,7 @@ class Outcome:
 
     @property
     def sentence(self):
-        """The one sentence of a failure; anything else on stderr is a finding."""
+        """The one-sentence error message; anything else on stderr fails the test."""
         assert self.err.endswith("\n"), self.err
         assert len(self.err.splitlines()) == 1, self.err
         assert self.err.startswith("mmerc: "), self.err
@@ -70,7 +70,7 @@ def mmerc():
 
 @pytest.fixture(scope="session")
 def done(mmerc):
-    """The same for a call that must succeed."""
+    """Like ``run``, for a call that must succeed."""
 
     def call(*arguments):
         outcome = mmerc(*arguments)
@@ -82,7 +82,7 @@ def done(mmerc):
 
 @pytest.fixture(scope="session")
 def write_manifest():
-    """A function that writes conversations (dictionaries, or text as it is) as a manifest."""
+    """A function that writes conversations (dictionaries or raw text) as a manifest."""
 
     def write(path, conversations):
         lines = [c if isinstance(c, str) else json.dumps(c) for c in conversations]
@@ -129,7 +129,7 @@ def conversations():
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
-    """Where the folders that several tests use lie."""
+    """Parent of the folders that several tests use."""
     return tmp_path_factory.mktemp("cli")
 
 
@@ -146,7 +146,7 @@ def trimodal_corpus(place, done, trimodal_manifest):
 
 @pytest.fixture(scope="session")
 def small_recipe(place):
-    """Recipe of a very small DF-ERC on ready-made vectors, one epoch."""
+    """Recipe of a very small DF-ERC on precomputed vectors, one epoch."""
     training = {"epochs": 1, "batch_conversations": 4, "warmup_steps": 1, "seeds": 1}
     value = {"name": "small", "description": "x", "model": SMALL_MODEL, "training": training}
     (place / "small.yaml").write_text(yaml.safe_dump(value))
@@ -184,7 +184,7 @@ def text_run(place, done, example_corpus, text_settings):
 
 @pytest.fixture(scope="session")
 def analysis_models(tmp_path_factory):
-    """Folder of ``heard`` (text and sound) and ``read`` (text), random and small."""
+    """Folder with the small random models ``heard`` (text and audio) and ``read`` (text)."""
     folder = tmp_path_factory.mktemp("models")
     save_model(folder / "heard", widths={"audio": 1582})
     save_model(folder / "read", widths={})
@@ -193,7 +193,7 @@ def analysis_models(tmp_path_factory):
 
 @pytest.fixture
 def talk(tmp_path):
-    """A folder of a film of two utterances with its subtitles: scene.mp4, scene.srt."""
+    """A folder with a video of two utterances and its subtitles: scene.mp4, scene.srt."""
     folder = tmp_path / "talk"
     folder.mkdir()
     cut("photograph", folder / "scene.mp4", seconds=8.0)

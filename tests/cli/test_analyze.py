@@ -22,7 +22,7 @@ GERMAN = (
 
 
 def srt(path, lines, *, seconds=1.0):
-    """Subtitles of equally long cues, one after the other."""
+    """Subtitles with consecutive cues of equal length."""
     actual = pysubs2.SSAFile()
     for i, text in enumerate(lines):
         start, end = (round(1000 * seconds * (i + k)) for k in (0, 0.95))
@@ -31,7 +31,7 @@ def srt(path, lines, *, seconds=1.0):
     return path
 
 
-# What comes out
+# Output
 
 
 def test_six_files_open_in_other_tools(analyze, talk, tmp_path):
@@ -65,7 +65,7 @@ def test_six_files_open_in_other_tools(analyze, talk, tmp_path):
 
 
 def test_model_with_whisper_voice_vectors(mmerc, talk, tmp_path):
-    """The model's vectors are extracted by its extractors, here two of them end to end."""
+    """Vectors come from the model's extractors, here two concatenated ones."""
     names = {"audio": "whisper+egemaps"}
     model = save_model(tmp_path / "model", widths={"audio": 1536 + 88}, extractors=names)
     arguments = ("--subtitles", talk / "scene.srt", "--out", tmp_path / "out", "--json", "--quiet")
@@ -107,7 +107,7 @@ def test_thirty_speakers(analyze, talk):
     assert len({tier.get("PARTICIPANT") for tier in tiers} - {None}) == 30
 
 
-# What is flagged
+# Remarks
 
 
 def test_silence_with_subtitles(analyze, talk):
@@ -152,7 +152,7 @@ def test_subtitles_of_another_video(analyze, talk):
     )
 
 
-# What is refused
+# Errors
 
 
 def tone(path):
@@ -230,7 +230,7 @@ def test_commercial_use_excludes_audio(analyze, talk):
     assert outcome.json["remarks"] == [message]
 
 
-# A place that cannot be written
+# An unwritable output folder
 
 
 def test_impossible_output_folder(analyze, talk):

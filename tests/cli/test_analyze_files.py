@@ -1,4 +1,4 @@
-"""``mmerc analyze`` next to the user's files, which it never replaces without being asked."""
+"""``mmerc analyze`` next to the user's files, which it never replaces unless asked to."""
 
 import pysubs2
 import pytest

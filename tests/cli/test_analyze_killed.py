@@ -11,18 +11,18 @@ from folders import nothing_new, results
 from mmerc.features.journal import _whole_rows
 from short_films import cut, save_model
 
-TRACKS_WIDTH = 4 * (6 + 128 + 342)  # four faces: where and when, who, what they show
+TRACKS_WIDTH = 4 * (6 + 128 + 342)  # of four faces: tracks, identities, vectors
 PATIENCE = 120  # seconds until a test gives up waiting
 
 
 def content(path):
-    """A result but for the time at which it was written."""
+    """A result without its time of writing."""
     return re.sub(r'DATE="[^"]+"', "", path.read_text())
 
 
 @pytest.fixture
 def started(tmp_path, program):
-    """A function that starts the program; what still runs at the end is killed."""
+    """A function that starts the program; remaining processes are killed at the end."""
     running = []
 
     def start(*arguments):
@@ -37,7 +37,7 @@ def started(tmp_path, program):
 
 
 def wait_until(actual, process):
-    """Look again and again until something is found."""
+    """Poll until a value is found."""
     for _ in range(PATIENCE * 100):
         if actual():
             return actual()

@@ -18,7 +18,7 @@ GOOD = {
 
 
 def changed(utterance=1, **more):
-    """The good conversation with one utterance changed."""
+    """The valid conversation with one utterance changed."""
     utterances = [dict(item) for item in GOOD["utterances"]]
     utterances[utterance].update(more)
     return GOOD | {"utterances": utterances}

@@ -291,7 +291,7 @@ def test_cached_text_vectors_train_a_model_that_predicts(
     check_prediction(item, MELD_7)
 
 
-# Unusual, but right
+# Unusual but valid input
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,12 @@ def test_interrupted_preparation_leaves_nothing(
     process.send_signal(signal.SIGINT)
     process.wait()
     names = {path.name for path in tmp_path.iterdir()} - {"my.jsonl", "stderr"}
-    if process.returncode:  # otherwise it had ended before
-        # A signal before the program runs, or after its work, ends the interpreter.
+    if process.returncode:  # otherwise it had already exited
+        # A signal before the program runs, or after it has finished, ends the interpreter.
         assert process.returncode in {130, -signal.SIGINT}
         assert stderr.read_text() in {"mmerc: interrupted.\n", ""}
     assert names <= {"out"}
-    if names:  # it came after the last step
+    if names:  # the signal came after the last step
         splits = PreparedCorpus.load(tmp_path / "out").splits
         assert sum(map(len, splits.values())) == len(many)
     else:

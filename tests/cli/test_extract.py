@@ -1,4 +1,4 @@
-"""``mmerc extract`` on real sound and pictures, from raw files to a prediction."""
+"""``mmerc extract`` on real audio and images, from raw files to a prediction."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def tone(seconds, pitch=220.0):
 
 @pytest.fixture
 def raw(tmp_path):
-    """A manifest whose sounds lie beside it: good, silent, missing, broken, none at all."""
+    """A manifest with audio files next to it: valid, silent, missing, broken and unnamed."""
     folder = tmp_path / "raw"
     folder.mkdir()
     soundfile.write(folder / "good.wav", tone(1.0), RATE)

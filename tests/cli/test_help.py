@@ -26,7 +26,7 @@ COMMANDS = [pytest.param(words, command, id=" ".join(words)) for words, command 
 
 @pytest.fixture(scope="module")
 def program_help():
-    """The help of the real program on a terminal of 80 columns."""
+    """The help of the real program on an 80-column terminal."""
     return subprocess.run(
         [sys.executable, "-m", "mmerc", "--help"],
         capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"},

@@ -31,7 +31,7 @@ REFUSED = {
 
 
 def files_of(name):
-    """Text of everything in an installed package that may state its terms."""
+    """Text of all files of an installed package that may state its terms."""
     expected = re.compile(r"licen[cs]e|METADATA|README", re.IGNORECASE)
     files = importlib.metadata.files(name)
     return "\n".join(f.read_text() for f in files if expected.search(f.name) and f.suffix != ".pyc")

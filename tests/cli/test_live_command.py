@@ -21,7 +21,7 @@ SILENCE = bytes(32_000)
 
 @pytest.fixture(scope="module")
 def turn():
-    """One turn of the example as raw sound."""
+    """One turn of the example as raw audio."""
     return (read_sound(EXAMPLE, end=5.3) * 32767).astype("<i2").tobytes()
 
 
@@ -36,7 +36,7 @@ def networks():
 
 @pytest.fixture
 def stdin(monkeypatch):
-    """A function that puts bytes on stdin."""
+    """A function that feeds bytes to stdin."""
 
     def put(data):
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(data)))
@@ -46,7 +46,7 @@ def stdin(monkeypatch):
 
 @pytest.fixture
 def sounddevice(monkeypatch):
-    """A function that stands for the package with a microphone that hears these blocks."""
+    """A function that replaces the audio package by one whose microphone delivers these blocks."""
 
     def install(*blocks, problem=None):
         class Stream:
@@ -94,7 +94,7 @@ def test_file_at_full_speed(mmerc, turn, tmp_path):
 
 
 def test_ctrl_c_writes_what_was_heard(program, turn, tmp_path):
-    """While the program waits for a file in real time."""
+    """Ctrl-C while the program plays a file in real time."""
     import wave
 
     path, shown = tmp_path / "long.wav", tmp_path / "shown"
@@ -131,7 +131,7 @@ def test_recording_on_stdin_is_not_read_as_raw_audio(mmerc, stdin, start):
 
 
 def test_microphone(mmerc, sounddevice):
-    """Ctrl-C is how listening ends: no failure."""
+    """Ctrl-C is the normal way to stop, not an error."""
     sounddevice(*[np.zeros(1600, np.int16).tobytes()] * 3)
     outcome = mmerc("live", "--microphone", "--format", "jsonl")
     assert outcome.code == 0, outcome.err

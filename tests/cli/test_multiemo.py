@@ -15,7 +15,7 @@ def settings(*changes):
 
 @pytest.fixture
 def train(mmerc, trimodal_corpus, tmp_path):
-    """A function that trains ``multiemo-meld``, made small."""
+    """A function that trains a small ``multiemo-meld``."""
 
     def call(*changes, corpus=trimodal_corpus):
         arguments = ("--recipe", "multiemo-meld", "--corpus", corpus, "--out", tmp_path / "run")
@@ -25,7 +25,7 @@ def train(mmerc, trimodal_corpus, tmp_path):
 
 
 def test_trains_and_predicts_with_absent_modalities(train, done, write_manifest, tmp_path):
-    """A manifest without any audio, and not a face in the whole conversation."""
+    """A manifest without audio or faces in the complete conversation."""
     assert train("training.modality_dropout=0.4").code == 0
     said = [
         {"id": str(i), "speaker": "ab"[i % 2], "text": "", "features": {"text": [0.5 * i] * 6}}
@@ -44,7 +44,7 @@ def test_vectors_of_a_3d_cnn_are_read_from_a_manifest(train):
 
 
 def manifest_of(video):
-    """Conversations of every split whose video vectors are ``video`` wide."""
+    """Conversations of every split with video vectors of width ``video``."""
     return [
         {
             "id": split,

@@ -22,7 +22,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A composed corpus as its parts: tables, sounds, pictures."""
+    """The parts of a composed corpus: tables, audio and images."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "ravdess").mkdir()
     (folder / "fer2013").mkdir()
@@ -54,7 +54,7 @@ def corpus(done, data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(done, corpus, tiny_encoder, tmp_path_factory):
-    """Two seeds of a very small DF-ERC that reads words, voices and faces."""
+    """Two seeds of a very small DF-ERC on text, audio and faces."""
     folder = tmp_path_factory.mktemp("runs")
     model = {"name": "df-erc", "text_encoder": {"name": str(tiny_encoder)}, **SMALL}
     training = {"epochs": 2, "batch_conversations": 2, "warmup_steps": 1, "seeds": 2}
@@ -68,7 +68,7 @@ def run(done, corpus, tiny_encoder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first(done, run, corpus, data, tmp_path_factory):
-    """Folder of a first call, and what it said."""
+    """Folder and output of a first call."""
     out = tmp_path_factory.mktemp("measured") / "out"
     arguments = ("--corpus", corpus, "--media", data, "--out", out, "--json")
     return out, done("robustness", run, *arguments)
@@ -76,7 +76,7 @@ def first(done, run, corpus, data, tmp_path_factory):
 
 @pytest.fixture
 def again(done, run, corpus, data, first, tmp_path):
-    """A function that calls it again in a copy of the first call's folder."""
+    """A function that repeats the call in a copy of the first call's folder."""
     shutil.copytree(first[0], tmp_path / "out")
 
     def call(*runs):
@@ -87,7 +87,7 @@ def again(done, run, corpus, data, first, tmp_path):
 
 
 def kept(folder):
-    """Vectors and predictions, with the time at which they were written."""
+    """Vectors and predictions, with their time of writing."""
     return {
         path.relative_to(folder): path.stat().st_mtime_ns
         for part in ("features", "predictions")
@@ -128,7 +128,7 @@ def test_table_figure_and_data_are_written(first):
     for text in ("text", "audio", "video", "20 dB", "75 %", "zeroed", "own-run"):
         assert f"<!-- {text} -->" in drawn
     with open(out / "figures" / "robustness.csv", newline="") as file:
-        assert len(list(csv.DictReader(file))) == 18  # the undisturbed run stands in every panel
+        assert len(list(csv.DictReader(file))) == 18  # the undisturbed run is in every panel
 
 
 def test_predictions_come_from_the_disturbed_split(first, run):
@@ -151,7 +151,7 @@ def test_finished_work_is_not_repeated(first, again):
 
 
 def test_only_missing_parts_are_computed(first, again, run, tmp_path):
-    """A lost answer, and those of a second model, on the vectors that are there."""
+    """A deleted result, and those of a second model, on the existing vectors."""
     (lost,) = (tmp_path / "out" / "predictions").rglob("seed-1/video-frame-loss-50-percent-*")
     lost.unlink()
     out, outcome = again(run, run / "seed-1" / "model")
@@ -246,7 +246,7 @@ def test_model_without_inputs(done, mmerc, corpus, tmp_path):
 
 
 def test_already_disturbed_media_are_not_disturbed_again(done, run, data, tmp_path):
-    """Noise of another strength in its place would make the sound cleaner."""
+    """Replacing it by weaker noise would make the audio cleaner."""
     corpus = tmp_path / "noisy"
     prepared = done("prepare", "composed", data, "--visible-noise", "--out", corpus)
     assert "disturbed by a random amount" in prepared.err

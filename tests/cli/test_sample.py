@@ -22,7 +22,7 @@ CONDITIONS = ("before", "before", "before", "after")
 
 
 def true_label(conversation, name):
-    """What people would say: mostly the prediction, otherwise the next label."""
+    """Labels as raters would give them: mostly the prediction, otherwise the next label."""
     (item,) = [item for item in ANALYSIS.predictions if item.id == name]
     place = MELD_7.index(item.label) + (int(name) + len(conversation)) % 3 // 2
     return MELD_7.names[place % len(MELD_7)]
@@ -30,7 +30,7 @@ def true_label(conversation, name):
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """A study of four recordings with 25 utterances each, one with names like formulas."""
+    """A study of four recordings with 25 utterances each, one with formula-like names."""
     folder = tmp_path_factory.mktemp("study")
     rows = []
     for number, condition in enumerate(CONDITIONS):
@@ -58,7 +58,7 @@ def read_table(path):
 
 
 def fill_table(path):
-    """Label all lines as a spreadsheet would save them."""
+    """Label all lines in the way a spreadsheet saves them."""
     rows = read_table(path)
     for row in rows:
         row["label"] = true_label(row["conversation"].lstrip("'"), row["id"])
@@ -70,7 +70,7 @@ def fill_table(path):
 
 
 def fill_eaf(path):
-    """Label all empty annotations of emotions; returns how many."""
+    """Label all empty emotion annotations; return their number."""
     tree = ElementTree.parse(path)
     rank = {
         item.get("ANNOTATION_ID"): (int(item.get("ANNOTATION_ID")[1:]) - 1) // 3

@@ -1,4 +1,4 @@
-"""``mmerc select-features``: chosen on training utterances, applied to all, kept."""
+"""``mmerc select-features``: chosen on training utterances, applied to all, and stored."""
 
 import json
 

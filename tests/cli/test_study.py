@@ -34,7 +34,7 @@ def rows(path):
 
 
 def tables(out):
-    """The bytes of all tables; the report has the folder's name, which tests change."""
+    """The bytes of all tables, without the report, which contains the folder's name."""
     files = [path for path in out.iterdir() if path.is_file() and path.name != "report.html"]
     return {path.name: path.read_bytes() for path in files}
 
@@ -66,7 +66,7 @@ def test_folder_with_bad_recordings_is_analysed_once(analyze, folder, talk, tmp_
     assert names == results("scene") | {"scene.mp4", "recording.json"}
     said = rows(out / "utterances.csv")
     assert [row["recording"] for row in said] == ["ann"] * 3 + ["scene"] * 2
-    assert said[0]["text"] == "'=2+3!"  # nothing that a spreadsheet would compute
+    assert said[0]["text"] == "'=2+3!"  # no formula for a spreadsheet
     assert [row["speaker"] for row in said[3:]] == ["Lewis", "Nora"]
     single = [json.loads(line) for line in (out / "recordings/scene/scene.jsonl").open()]
     assert [row["emotion"] for row in said[3:]] == [item["label"] for item in single]
@@ -87,7 +87,7 @@ def test_folder_with_bad_recordings_is_analysed_once(analyze, folder, talk, tmp_
     (folder / "ann.txt").write_text(ANN)
     outcome = analyze(folder, "--out", out, "--json", "--quiet")
     assert outcome.code == 0, outcome.err
-    assert (outcome.json["analysed"], outcome.json["unchanged"]) == (2, 1)  # ann and same
+    assert (outcome.json["analysed"], outcome.json["unchanged"]) == (2, 1)  # "ann" and "same"
     assert rows(out / "failed.csv") == []
     assert rows(out / "utterances.csv")[0]["text"] == "You came!"
 

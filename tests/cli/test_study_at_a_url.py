@@ -20,7 +20,7 @@ STUDY = """recordings:
 
 @pytest.fixture
 def folder(tmp_path, talk):
-    """Two transcripts, one with a pattern as its name, a film with subtitles, and other files."""
+    """Two transcripts, one named like a glob pattern, a video with subtitles, and other files."""
     path = tmp_path / "in"
     (path / "day").mkdir(parents=True)
     (path / "one [1].txt").write_text(TALK)
@@ -33,7 +33,7 @@ def folder(tmp_path, talk):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """A cache of its own, as another machine has."""
+    """A separate cache, as on another machine."""
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -58,9 +58,9 @@ def test_study_on_a_server_has_equal_tables(analyze, folder, cache, ftp, tmp_pat
     assert "scene.html" in {path.name for path in (out / "recordings/scene").iterdir()}
     assert not list(cache.glob("fetched/*/*"))
 
-    shutil.rmtree(cache)  # as another machine sees it
+    shutil.rmtree(cache)  # as seen by another machine
     (folder / "day/two.txt").write_text(TALK * 3)
-    (out / "recordings/scene/recording.json").unlink()  # killed while it was copied there
+    (out / "recordings/scene/recording.json").unlink()  # left by a worker killed while copying
     assert analyze(source, "--out", target).out.startswith("3 recordings: 2 analysed, 1 unchanged")
     assert analyze(folder, "--out", here).code == 0
     assert tables(out) == tables(here)
@@ -87,7 +87,7 @@ def test_disappearing_server(analyze, folder, tmp_path):
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self):
             if "." in self.path and gone.is_set():
-                self.close_connection = True  # it hangs up
+                self.close_connection = True  # the server closes the connection
                 return
             super().do_GET()
 

@@ -13,7 +13,7 @@ LABELS = ("calm", "cross")
 
 @pytest.fixture
 def study(tmp_path):
-    """Four recordings of two speakers; in two of them, everybody goes on as before."""
+    """Four recordings of two speakers; in two of them, speakers keep their emotion."""
     generator = np.random.default_rng(1)
     rows = {"recording": [], "speaker": [], "emotion": [], "condition": []}
     for number in range(4):

@@ -20,7 +20,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("RAY_worker_niceness", "0")  # the others would keep it from running
+        patched.setenv("RAY_worker_niceness", "0")  # the other tests would keep Ray from running
         head = {"num_cpus": 1, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         for _ in range(2):
@@ -39,7 +39,7 @@ def models(analysis_models):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Seven transcripts, and one that is none."""
+    """Seven transcripts, and one invalid file."""
     path = tmp_path_factory.mktemp("cluster")
     for number in range(1, 8):
         (path / f"talk-{number}.txt").write_text(LINES * number)
@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(folder, mmerc, models, tmp_path_factory):
-    """The tables of one machine."""
+    """The tables computed on one machine."""
     out = tmp_path_factory.mktemp("here") / "out"
     model = ("--model", models / "read", "--workers", 1)
     assert "7 analysed, 0 unchanged, 1 failed" in mmerc("analyze", folder, "--out", out, *model).out
@@ -113,7 +113,7 @@ def test_study_survives_a_dying_node(cluster, mmerc, folder, expected, models, t
     killer.start()
     outcome = mmerc(*arguments)
     killer.join()
-    # what was stored by a node that died before it could say so is found finished
+    # results stored by a node that died before reporting them count as finished
     assert re.search("8 recordings: [67] analysed, [01] unchanged, 1 failed", outcome.out)
     assert tables(out) == expected
     places = folder.as_uri(), "--out", (tmp_path / "far").as_uri()

@@ -18,7 +18,7 @@ SUBSETS = [
 
 @pytest.fixture(scope="module")
 def other_corpus(done, conversations, write_manifest, tmp_path_factory):
-    """The test conversations under other labels, without faces; the last utterance is bored."""
+    """The test conversations with other labels and without faces; the last utterance is bored."""
     records = json.loads(json.dumps([c for c in conversations if c["split"] == "test"]))
     for record in records:
         for utterance in record["utterances"]:
@@ -62,7 +62,7 @@ def test_every_modality_subset_on_every_corpus(
 
 
 def test_scores_equal_evaluate(done, trimodal_run, trimodal_corpus, tmp_path):
-    """Same labels: weighted F1 with all modalities is what `mmerc evaluate` says."""
+    """Same labels: weighted F1 with all modalities equals `mmerc evaluate`."""
     arguments = ("--corpus", trimodal_corpus, "--out", tmp_path / "out", "--json")
     (corpus,) = done("transfer", trimodal_run, *arguments).json["corpora"].values()
     whole = corpus["scores"][0]
@@ -102,7 +102,7 @@ def test_invalid_calls_give_one_sentence_errors(
 
 
 def _rows(card, corpus):
-    """The lines of a card's table with scores on a corpus."""
+    """The lines of a model card's table with scores on a corpus."""
     return [line for line in card.splitlines() if line.startswith(f"| {corpus} |")]
 
 

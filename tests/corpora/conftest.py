@@ -12,7 +12,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 @pytest.fixture
 def shared_data() -> Path:
-    """The folder of real corpora beside the checkout."""
+    """The folder of real corpora next to the checkout."""
     if not SHARED.is_dir():
         pytest.skip("no folder shared/data with the real corpora beside the checkout")
     return SHARED
@@ -20,7 +20,7 @@ def shared_data() -> Path:
 
 @pytest.fixture
 def round_trip(tmp_path: Path) -> Callable[[RawCorpus], PreparedCorpus]:
-    """Prepare, load, and check that both are equal and hold what was read."""
+    """Prepare and load a corpus, and check that both equal what was read."""
 
     def check(raw: RawCorpus) -> PreparedCorpus:
         prepared = _write_corpus(raw, tmp_path / "prepared")

@@ -18,7 +18,7 @@ WORD = re.compile(r"w\d+")
 
 @st.composite
 def talks(draw):
-    """Utterances (speaker, seconds, words) in the order of their times; every word is unique."""
+    """Utterances (speaker, seconds, words) in order of time; every word is unique."""
     count = draw(st.integers(1, 5))
     starts = sorted(draw(st.lists(st.integers(0, 9000), min_size=count, max_size=count)))
     numbers = iter(range(10_000))

@@ -16,7 +16,7 @@ from mmerc.data.preparation import prepare_corpus
 from mmerc.errors import InputError
 from mmerc.labels import IEMOCAP_4, IEMOCAP_6
 
-# Of every dialog: id, start, end, label, words. Not by start, one not in the transcript.
+# Per dialog: id, start, end, label, words; unsorted, one missing from the transcript.
 LINES = (
     ("F001", 9.5, 11.25, "exc", "You came all this way?"),
     ("F000", 6.2901, 8.2357, "neu", "Over here, please."),
@@ -83,7 +83,7 @@ def release(whole_release, tmp_path):
 
 @pytest.fixture
 def annotations(whole_release, tmp_path):
-    """A copy of the release without sound and film."""
+    """A copy of the release without audio and video."""
     media = shutil.ignore_patterns("sentences", "avi")
     return shutil.copytree(whole_release, tmp_path / "release", ignore=media)
 

@@ -19,7 +19,7 @@ SPLITS = {"train": "train", "dev": "valid", "test": "test"}
 
 @pytest.fixture
 def archive(tmp_path):
-    """A function that lays out annotations (two utterances a split) and clips."""
+    """A function that writes annotations (two utterances per split) and clips."""
 
     def lay_out(*, clips=(0, 1), folders=FOLDERS, dialogue=0):
         for name, folder in folders.items():

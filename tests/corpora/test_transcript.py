@@ -6,7 +6,7 @@ from mmerc.errors import InputError
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that reads a transcript of this content."""
+    """A function that reads a transcript with the given content."""
 
     def call(content):
         file = tmp_path / "talk.txt"

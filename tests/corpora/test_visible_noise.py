@@ -117,7 +117,7 @@ def test_audio_and_faces_are_disturbed_as_recorded(data):
 
 
 def test_blur_of_a_point():
-    """The wider the Gaussian, the lower its middle; colours do not mix."""
+    """A wider Gaussian has a lower peak; colours do not mix."""
     picture = np.zeros((1, 48, 48), np.uint8)
     picture[0, 24, 24] = 255
     assert np.array_equal(Blur(0.0).applied_to(picture), picture)

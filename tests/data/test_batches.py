@@ -40,7 +40,7 @@ def text_examples(conversations, labels, tokenizer, *, speaker_prefix=False, tok
 
 
 def test_meld_batches_have_little_padding(label_names):
-    """Of what the encoder reads, in training batches of 8 dialogues that are bounded or random."""
+    """Share of padding in the encoder's input, for bounded and random batches of 8 dialogues."""
     if not (MELD / "train_sent_emo.csv").is_file():
         pytest.skip("no folder shared/data/meld with the real corpus beside the checkout")
     from mmerc.corpora.meld import read_meld
@@ -57,7 +57,7 @@ def test_meld_batches_have_little_padding(label_names):
             total += batch.windows.attention_mask.numel()
             grouped += sum(len(rows) * length for rows, length in _similar_rows(lengths))
         assert 1 - read / grouped < 0.1
-    assert 1 - read / total > 0.1  # so without the groups, random batches would cost more
+    assert 1 - read / total > 0.1  # without length groups, random batches would cost more
 
 
 def test_collate(make_examples, tokenizer, widths):

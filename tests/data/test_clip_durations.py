@@ -17,7 +17,7 @@ TIMES = [(0.0, 1.0), (2.0, 3.5), (4.0, 5.0), (6.0, 7.0)]
 
 @pytest.fixture
 def prepare(tmp_path):
-    """A function that prepares a conversation of one clip per utterance."""
+    """A function that prepares a conversation with one clip per utterance."""
     lengths = [end - start for start, end in TIMES]
 
     def call(seconds=lengths, **more):

@@ -50,7 +50,7 @@ def test_save_and_load(tmp_path):
 
 
 def test_labels_come_from_the_corpus(tmp_path):
-    """Also in a folder of an earlier version, which does not tell."""
+    """Also in a folder of an earlier version, which does not record it."""
     assert corpus().label_source == "own"
     for name, labels_of, expected in (
         ("own", "meld", "meld"), ("own", None, "own"), ("composed", None, "meld"),

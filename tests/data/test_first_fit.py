@@ -1,4 +1,4 @@
-"""Items are placed like by a search through all rows."""
+"""First-fit packing equals a search through all rows."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -23,7 +23,7 @@ def items(sizes):
 
 
 def dialogues(count=1038, longest=24):
-    """Lengths like MELD's: from one utterance to ``longest``, all about equally frequent."""
+    """Lengths like MELD's: one utterance to ``longest``, all about equally frequent."""
     return np.random.default_rng(0).integers(1, longest + 1, count).tolist()
 
 
@@ -37,7 +37,7 @@ def pairs(batches):
 
 
 def overlap(sampler, epochs=(0, 1)):
-    """Share of the pairs of one epoch's batches that share a batch in the next one too."""
+    """Share of pairs in a batch that are in a common batch again in the next epoch."""
     one, other = (pairs(epoch(sampler, number)) for number in epochs)
     return len(one & other) / len(one)
 
@@ -141,7 +141,7 @@ def test_loss_is_the_mean_over_labelled_utterances():
     assert sampler.mean_labelled == pytest.approx(np.mean(labelled))
 
 
-# Up-sampling
+# Oversampling
 
 
 def balanced(labels=(0,) * 12 + (1,) * 3, **settings):

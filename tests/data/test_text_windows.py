@@ -92,7 +92,7 @@ def test_one_window_if_everything_fits(lengths):
 
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_progress_with_utterances_of_256_tokens(count):
-    """Two of them and the special tokens are 514: each stands alone."""
+    """Two of them with special tokens need 514 places, so each is alone."""
     windows = _plan_windows([256] * count, budget=510)
     assert [(w.start, w.end, set(w.pooled)) for w in windows] == [
         (i, i + 1, {i}) for i in range(count)
@@ -105,7 +105,7 @@ def test_progress_with_utterances_of_256_tokens(count):
     )
 )
 def test_tokens_of_a_batch(conversations):
-    """Every token of every utterance is pooled once, in order, from rows [first .. last pad]."""
+    """Check that every token is pooled once, in order, from rows [first .. last pad]."""
     number = iter(range(10, 10_000))
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
     padded = max(map(len, tokens)) + 1
@@ -143,7 +143,7 @@ def test_tokens_of_a_batch(conversations):
     )
 )
 def test_isolated_utterances_share_rows(conversations):
-    """Each stands once, whole and between special tokens; no two rows would fit into one."""
+    """Each is complete, once, between special tokens; no two rows would fit into one."""
     number = iter(range(10, 10_000))
     tokens = [[[next(number) for _ in range(size)] for size in sizes] for sizes in conversations]
     padded = max(map(len, tokens))
@@ -183,7 +183,7 @@ def test_surroundings_fit_and_are_trimmed_symmetrically(lengths, share):
     ("current", "budget", "expected"),
     [
         (2, 50, (0, 5)),
-        (2, 49, (0, 4)),  # the following one of two equally far goes first
+        (2, 49, (0, 4)),  # of two equally distant ones, the following is dropped first
         (2, 39, (1, 4)),
         (2, 29, (1, 3)),
         (2, 10, (2, 3)),

@@ -70,7 +70,7 @@ def test_text_of_two_thousand_tokens(base):
     first, long, last = text.encode(conversation("why", "yes " * 2000, "no"))
     assert len(long) == 64
     assert words(base, long[-3:]) == "yes yes [SEP]"
-    assert words(base, last) == "[CLS] [SEP] no [SEP]"  # the history does not fit: it goes whole
+    assert words(base, last) == "[CLS] [SEP] no [SEP]"  # the history does not fit and is dropped
     assert words(base, first) == "[CLS] [SEP] why [SEP]"
 
 
@@ -145,7 +145,7 @@ class TestBadSound:
 
 @pytest.fixture
 def examples(base, tmp_path):
-    """Two conversations of 3 and 2 utterances; the sounds of 1.0 to 1.4 s, the second missing."""
+    """Conversations of 3 and 2 utterances with clips of 1.0 to 1.4 s, the second one missing."""
     conversations = [conversation("yes", "", "why"), conversation("well", "no", name="d")]
     text = TextInput(tokenizer=UtteranceTokenizer(base, 5), utterance_tokens=9, speaker_prefix=True)
     predictions = build_examples(conversations, labels=LABELS, widths={}, tables={}, text=text)

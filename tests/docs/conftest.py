@@ -13,18 +13,18 @@ from copies import copy_folder
 from mmerc.training import recipe_files
 from ports import free_port
 
-SERVER_PATIENCE = 480  # half seconds; a machine may be busy
+SERVER_PATIENCE = 480  # half seconds; the machine may be busy
 
 
 def train_for_one_epoch(patch):
-    """Recipes by name train for one epoch; nothing else of them changes."""
+    """Recipes given by name train for one epoch and are otherwise unchanged."""
     read = recipe_files.read_text
     patch.setattr(recipe_files, "read_text", lambda path: small_recipe(read(path)))
 
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):
-    """A folder with every input and what earlier pages made."""
+    """A folder with every input and the outputs of earlier pages."""
     folder = tmp_path_factory.mktemp("workshop")
     with pytest.MonkeyPatch.context() as patch:
         train_for_one_epoch(patch)
@@ -38,7 +38,7 @@ def workshop(tmp_path_factory):
 
 @pytest.fixture
 def sandbox(workshop, tmp_path, monkeypatch):
-    """A copy of the workshop, and the current folder."""
+    """A copy of the workshop as the current folder."""
     train_for_one_epoch(monkeypatch)
     copy_folder(workshop, tmp_path / "w")
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path / "w" / "cache"))
@@ -53,7 +53,7 @@ def shell(tmp_path):
 
 @pytest.fixture
 def start_server(tmp_path, program):
-    """A function that starts ``mmerc serve`` in a process of its own and returns its port."""
+    """A function that starts ``mmerc serve`` in a separate process and returns its port."""
     processes = []
 
     def start():

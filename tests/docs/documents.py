@@ -9,7 +9,7 @@ PAGES = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "src/**/*.md")
     for path in ROOT.glob(pattern)
-    if path.name != "CHANGELOG.md"  # describes former versions
+    if path.name != "CHANGELOG.md"  # describes earlier versions
 )
 FENCE = re.compile(r"^( *)```([\w-]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 REASON = re.compile(r"<!-- not run: (.+) -->\s*$")
@@ -22,7 +22,7 @@ class Block:
     page: Path
     language: str
     text: str
-    reason: str | None  # why it is not run
+    reason: str | None  # the reason for not running it
 
     @property
     def name(self):
@@ -30,7 +30,7 @@ class Block:
 
 
 def page_blocks(page):
-    """The fenced blocks of a page, in order; indented ones without their indent."""
+    """The fenced blocks of a page, in order and without indentation."""
     content = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(content):
         indent, language, text = match.groups()

@@ -23,7 +23,7 @@ MELD_HEADER = (
 
 
 def write_inputs(folder):
-    """Everything that a user would bring."""
+    """All files that a user would provide."""
     (folder / "examples").symlink_to(ROOT / "examples")
     cut("photograph", folder / "talk.mp4", seconds=4.5)
     cues("photograph", folder / "talk.srt", count=1)
@@ -47,7 +47,7 @@ def write_inputs(folder):
 
 
 def write_words(path):
-    """Words with times as WhisperX writes them."""
+    """Timed words in the format of WhisperX."""
     words = [{"word": "You", "start": 0.9, "end": 1.2}, {"word": "came!", "start": 1.3, "end": 1.8}]
     segment = {"start": 0.9, "end": 1.8, "text": " You came!", "words": words}
     path.write_text(json.dumps({"segments": [segment], "language": "en"}))
@@ -79,7 +79,7 @@ def write_conditions(folder):
 
 
 def write_raters(folder):
-    """Labels of two people for all utterances of that study, and what they agreed on."""
+    """Labels of two raters for all utterances of that study, and their consensus."""
     folder.mkdir()
     lines = [(f"talk-{number}-1", place) for number in range(4) for place in range(1, 10)]
     for name, period in (("ann", 4), ("ben", 5), ("agreed", 4)):
@@ -179,7 +179,7 @@ def write_pickle(path):
     path.write_bytes(pickle.dumps(items))
 
 
-# What earlier pages made: one command a folder, in the order in which they need each other.
+# Outputs of earlier pages: one command per folder, in order of dependency.
 PREPARED = (
     "prepare meld MELD.Raw --out corpora/meld",
     "prepare composed data --out corpora/composed",

@@ -41,8 +41,8 @@ CURL = 'curl() { command curl --silent --fail-with-body "${@//127.0.0.1:8000/127
 class Shell:
     """Bash with three commands replaced.
 
-    ``mmerc`` runs in this process, which saves loading torch for each call. ``pip`` only checks
-    that the extras it is asked for exist. ``curl`` asks the server at ``port``.
+    ``mmerc`` runs in this process, so that torch is loaded only once. ``pip`` only checks
+    that the requested extras exist. ``curl`` connects to the server at ``port``.
     """
 
     def __init__(self, programs: Path, *, port=0):
@@ -59,7 +59,7 @@ class Shell:
             (programs / name).chmod(0o755)
 
     def run(self, text, folder):
-        """Run a script in a folder; AssertionError with its output where it fails."""
+        """Run a script in a folder; raises AssertionError with its output if it fails."""
         path = f"{self.path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         script = f"set -euo pipefail\n{CURL}{text}"
         with socket.socket(socket.AF_UNIX) as server, open(f"{self.address}.out", "w+") as output:

@@ -7,7 +7,7 @@ import pytest
 from documents import BLOCKS, EXECUTED, PAGES, ROOT, SHOWN, page_blocks
 
 LONGEST_REASON = 100
-# What was run once, for hours, on corpora of others: results, and how shipped weights were made.
+# Runs of many hours on external corpora: published results and the training of shipped weights.
 RECORDS = {ROOT / "docs" / name for name in ("results.md", "tables.md")} | {
     ROOT / "src/mmerc/features/denseface/README.md"
 }
@@ -40,7 +40,7 @@ def test_examples_of_a_page_run_in_order(page, sandbox, shell, start_server):
     if any("curl " in block.text for block in blocks):
         shell.port = start_server()
     for path in {path for block in blocks for path in OUT.findall(block.text)}:
-        shutil.rmtree(sandbox / path, ignore_errors=True)  # what this page itself makes
+        shutil.rmtree(sandbox / path, ignore_errors=True)  # created by the page itself
     names = {}
     for block in blocks:
         if block.language == "bash":
@@ -51,7 +51,7 @@ def test_examples_of_a_page_run_in_order(page, sandbox, shell, start_server):
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if not page.is_relative_to(ROOT / "src")],  # those are model cards
+    [page for page in PAGES if not page.is_relative_to(ROOT / "src")],  # these are model cards
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_page_names_a_command_in_its_first_ten_lines(page):

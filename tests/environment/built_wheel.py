@@ -12,7 +12,7 @@ PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 
 
 def build_wheel(folder):
-    """Build the wheel as ``pip install`` does, with the build tools that are installed."""
+    """Build the wheel as ``pip install`` does, with the installed build tools."""
     command = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--wheel-dir", folder, ROOT], check=True)
     (wheel,) = folder.glob("mmerc-*.whl")
@@ -20,9 +20,9 @@ def build_wheel(folder):
 
 
 def install_wheel(wheel, folder):
-    """Install it into an environment of its own; return that one's interpreter.
+    """Install the wheel into a separate environment; return its interpreter.
 
-    What it depends on is found where the tests find it, but not the checkout: lines of ``.pth``
+    Its dependencies are those of the tests, but the checkout is not found: lines of ``.pth``
     files there are not read.
     """
     venv.create(folder, with_pip=False, symlinks=True)
@@ -42,7 +42,7 @@ def read_files(wheel):
 
 
 def tracked_files():
-    """The package's files in the checkout, but for what Python compiles."""
+    """The package's files in the checkout, without compiled files."""
     source = ROOT / "src"
     paths = [path for path in (source / "mmerc").rglob("*") if path.is_file()]
     return {

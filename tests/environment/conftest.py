@@ -26,7 +26,7 @@ training: {epochs: 1, seeds: 1, batch_conversations: 4}
 
 
 def write_manifest(path, *, media):
-    """A manifest of random vectors, or of one film in every conversation."""
+    """A manifest with random vectors, or with one video in every conversation."""
     numbers = np.random.default_rng(0)
 
     def utterance(number):
@@ -58,7 +58,7 @@ def call(*arguments):
 
 @pytest.fixture(scope="session")
 def folder():
-    """A folder that every user may reach, which pytest's own are not."""
+    """A folder that every user can access, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="mmerc-test-"))
     folder.chmod(0o755)
     yield folder
@@ -86,7 +86,7 @@ def prepared(folder):
 
 @pytest.fixture
 def inputs(folder, prepared):
-    """A copy of the inputs that a command may change, and where it may write."""
+    """A copy of the inputs that a command may change, and a folder for its output."""
     own = Path(tempfile.mkdtemp(dir=folder))
     copy_folder(prepared, own / "inputs")
     (own / "out").mkdir()

@@ -11,7 +11,7 @@ from program import PATIENCE
 
 @dataclass(frozen=True)
 class Inputs:
-    """Folder of the inputs, and a new folder for what a command writes."""
+    """Folder of the inputs, and a new folder for a command's output."""
 
     folder: Path
     out: Path
@@ -49,14 +49,14 @@ SERVE = "serve --model {run_text} --keep-minutes 5"
 
 
 def environment(**own):
-    """What a fresh login sets, and what finds the program under test."""
+    """Environment variables of a fresh login, and the path of the program under test."""
     needed = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     own = {name: str(value) for name, value in own.items()}
     return needed | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"} | own
 
 
 def wait_until(condition):
-    """Ask again until it is so."""
+    """Poll until the condition is true."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         with suppress(OSError):

@@ -22,7 +22,7 @@ SENT = re.compile(
 )
 SENT_TO = re.compile(r'send(?:to|msg|mmsg)\(\d+<UDP.*?htons\((\d+)\).*?"([0-9a-fA-F.:]+)"')
 UNFINISHED, RESUMED = " <unfinished ...>", re.compile(r"\d+ +<\.\.\. \w+ resumed>")
-CLOUD_METADATA = "169.254.169.254"  # Ray asks it, and a name server for Google's
+CLOUD_METADATA = "169.254.169.254"  # Ray queries it, and a name server for Google's
 NAME_SERVER = "53"
 
 
@@ -33,9 +33,9 @@ def own_addresses():
 
 
 def whole_calls(lines):
-    """Traced calls, joined where another thread's call came between their two parts.
+    """Traced calls, joined if a call of another thread split them into two parts.
 
-    What `sendmmsg` sends is in its second part.
+    The data of `sendmmsg` is in its second part.
     """
     begun = {}
     for line in lines:
@@ -50,7 +50,7 @@ def whole_calls(lines):
 
 
 def strangers(lines):
-    """Addresses outside this machine, and name servers, that a traced program called."""
+    """Addresses outside this machine, and name servers, contacted by a traced program."""
     called = set()
     for line in lines:
         called |= {(m[2], m[1]) for m in (*CONNECTED.finditer(line), *SENT_TO.finditer(line))}
@@ -66,7 +66,7 @@ def strangers(lines):
 
 
 def others_in(home):
-    """What is in a home folder beside mmerc's own cache."""
+    """Contents of a home folder except mmerc's own cache."""
     return {
         str(path)
         for path in (file.relative_to(home) for file in home.rglob("*"))
@@ -75,7 +75,7 @@ def others_in(home):
 
 
 def start_trace(path):
-    """The command that traces another one."""
+    """The command prefix that traces another command."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed (apt install strace)")
     return (*TRACE, path)
@@ -83,7 +83,7 @@ def start_trace(path):
 
 @dataclass
 class Traced:
-    """Programs forked from a process that was traced from its first import on, and their home."""
+    """Programs forked from a process traced from its first import, and their home folder."""
 
     programs: Programs
     trace: Path
@@ -92,7 +92,7 @@ class Traced:
 
     @contextmanager
     def staying(self, *, allowed=lambda lines: set()):
-        """No stranger is called, and nothing is left in the home folder, up to the block's end."""
+        """Check that the block contacts no foreign address and leaves the home folder empty."""
         yield
         trace = self.trace.read_bytes()
         lines = [*whole_calls(trace[self.checked :].decode(errors="replace").splitlines())]

@@ -12,8 +12,8 @@ from every_command import environment, wait_until
 from ports import free_port
 from program import PATIENCE, programs
 
-NOBODY = 12345  # stands in no passwd
-# That user's rights, but to read all: the interpreter may be in a home folder that is closed.
+NOBODY = 12345  # has no passwd entry
+# That user's rights plus reading everything: the interpreter may be in a private home folder.
 AS_NOBODY = (
     "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
     "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search",
@@ -36,7 +36,7 @@ def nobody():
 
 @pytest.fixture
 def own(inputs):
-    """Inputs that belong to that user."""
+    """Inputs owned by that user."""
     for path in (inputs.out.parent, *inputs.out.parent.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
     return inputs

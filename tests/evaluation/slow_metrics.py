@@ -6,7 +6,7 @@ from mmerc.evaluation.metrics import score
 
 
 def measured(predictions, metric):
-    """A metric in percent, the slow way where a result file has no such score."""
+    """A metric in percent, computed slowly if the result file does not contain it."""
     if metric != "unweighted_recall":
         return getattr(score(predictions), metric)
     right = predictions.gold == predictions.predicted

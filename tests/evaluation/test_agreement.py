@@ -69,7 +69,7 @@ def test_fleiss_table():
     together = coincidences(FLEISS).sum(axis=0)
     assert float(observed_agreement(together)) == pytest.approx(55.56, abs=0.005)
     assert float(fleiss_kappa(together)) == pytest.approx(0.430, abs=5e-4)
-    # Kappa of each category, exactly (by hand the paper has 0.248 for the first).
+    # Exact kappa of each category (the paper's manual calculation has 0.248 for the first).
     expected = (0.245, 0.245, 0.520, 0.471, 0.566)
     assert fleiss_kappa(one_against_rest(together)) == pytest.approx(expected, abs=6e-4)
 

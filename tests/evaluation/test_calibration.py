@@ -13,7 +13,7 @@ LABELS = LabelSet("few", ("a", "b", "c"))
 
 
 def drawn(*, overconfidence, count=20_000, seed=0):
-    """Labels drawn from known probabilities, of which a model tells a sharper or softer version."""
+    """Labels drawn from known probabilities, and a sharper or softer version as predictions."""
     numbers = np.random.default_rng(seed)
     scores = numbers.normal(0, 1.5, (count, 3))
     true = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)

@@ -21,7 +21,7 @@ RATES = {"reference": 0.55, "alike": 0.57, "better": 0.75, "worse": 0.4}
 
 
 def seed_of(rate: float, seed: int, *, truth: int = 0) -> Predictions:
-    """One seed's answers on twelve conversations, right at about the given rate."""
+    """One seed's predictions on twelve conversations with about the given accuracy."""
     world, answers = np.random.default_rng(truth), np.random.default_rng(seed)
     names = [f"c{i}" for i, size in enumerate(world.integers(3, 9, 12)) for _ in range(size)]
     gold = world.integers(0, 3, len(names))

@@ -18,7 +18,7 @@ from mmerc.evaluation.conformal import (
 
 
 def simulated(*, seed, count, classes=5, skew=0.0):
-    """Labels drawn from probabilities; the model reports other, too sharp ones."""
+    """Labels drawn from probabilities; the model reports overconfident ones."""
     numbers = np.random.default_rng(seed)
     logits = numbers.normal(0, 1.5, (count, classes)) - skew * np.arange(classes)
     true = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -28,7 +28,7 @@ def simulated(*, seed, count, classes=5, skew=0.0):
 
 
 def slow_threshold(scores, level):
-    """The smallest score that enough of the scores and a new one at infinity do not exceed."""
+    """The smallest score that is at least enough of the scores, counting a new one at infinity."""
     everything = [*sorted(scores), math.inf]
     for score in everything:
         if sum(other <= score for other in everything) >= level * len(everything) - 1e-9:
@@ -97,7 +97,7 @@ def test_every_class_is_covered_by_its_own_threshold():
         unconditional += np.bincount(gold[500:], weights=plain, minlength=3)
         total += np.bincount(gold[500:], minlength=3)
     assert (kept / total >= 0.89).all()
-    assert unconditional[2] / total[2] < 0.8  # the rare class pays for the common one
+    assert unconditional[2] / total[2] < 0.8  # the rare class has lower coverage
 
 
 def test_method_with_smaller_sets_is_chosen():

@@ -56,7 +56,7 @@ def test_fewer_than_two_labels_are_refused():
 
 
 def make_shifted(seed, *, shares, count=20_000):
-    """Posteriors of a model that learnt equal shares, on data with other shares; and the best."""
+    """Posteriors of a model trained with equal shares on other shares, and the best ones."""
     generator = np.random.default_rng(seed)
     gold = generator.choice(3, count, p=shares)
     centres = np.array([0.0, 1.5, 3.0])
@@ -68,7 +68,7 @@ def make_shifted(seed, *, shares, count=20_000):
 
 
 def test_known_prior_gives_the_best_posteriors():
-    """Where only the prior differs, the reweighted posteriors are those of Bayes' rule."""
+    """If only the prior differs, reweighted posteriors equal Bayes' rule."""
     gold, equal, best = make_shifted(0, shares=[0.7, 0.2, 0.1])
     labels = LabelSet("three", ("a", "b", "c"))
     matched = match_prior(predictions_of(labels, equal, gold))

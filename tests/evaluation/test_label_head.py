@@ -9,7 +9,7 @@ from mmerc.evaluation.label_head import _fit, fit_label_head
 
 
 def drawn(size=240, *, seed=0, weights=None, conversations=24):
-    """Log probabilities of four labels, and three own labels that depend on them."""
+    """Log probabilities of four labels, and three custom labels that depend on them."""
     numbers = np.random.default_rng(seed)
     logs = log_softmax(1.5 * numbers.normal(size=(size, 4)), axis=1)
     weights = np.zeros((4, 3)) if weights is None else weights
@@ -39,7 +39,7 @@ def test_random_labels_are_not_fitted():
 
 
 def test_fit_is_the_maximum_a_posteriori():
-    """Against another optimiser, on the loss as it is defined."""
+    """Compared with another optimiser on the loss as defined."""
     from scipy.optimize import minimize
 
     logs, gold, _ = drawn(60, weights=WEIGHTS)

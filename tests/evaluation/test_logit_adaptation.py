@@ -10,7 +10,7 @@ from mmerc.evaluation.logit_adaptation import _CANDIDATES, _fit, adapt_logits
 
 
 def drawn(size=200, *, seed=0, bias=(0.0, 0.0, 0.0), scale=1.0, swap=None, conversations=25):
-    """Log probabilities of a model, and labels of how the world really is."""
+    """Log probabilities of a model, and true labels."""
     numbers = np.random.default_rng(seed)
     z = log_softmax(numbers.normal(size=(size, 3)) * 2, axis=1)
     true = z if swap is None else z[:, swap]
@@ -74,7 +74,7 @@ def test_too_few_labels_are_refused(size, conversations):
 
 
 def test_gain_over_three_conversations_has_a_wide_interval():
-    """Of 300 refits that gain nothing on average, few look better by their interval."""
+    """Of 300 refits without a mean gain, few appear better by their interval."""
     numbers = np.random.default_rng(0)
     groups, gold = np.repeat([0, 1, 2], 10), np.zeros(30, np.int64)
     better = 0

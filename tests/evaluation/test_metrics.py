@@ -151,7 +151,7 @@ def test_stacked_confusions_match_sklearn(groups) -> None:
         assert weighted_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * weighted)
         assert _macro_f1_from_confusion(stacked)[0, i] == pytest.approx(100 * macro)
         assert _accuracy_from_confusion(stacked)[0, i] == pytest.approx(100 * hits)
-        with warnings.catch_warnings():  # of labels that are predicted and never gold
+        with warnings.catch_warnings():  # of labels that are predicted but never gold
             warnings.simplefilter("ignore", UserWarning)
             recall = balanced_accuracy_score(gold, predicted)
         assert _unweighted_recall_from_confusion(stacked)[0, i] == pytest.approx(100 * recall)

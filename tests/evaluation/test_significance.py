@@ -42,7 +42,7 @@ def predictions_of(gold, predicted, conversations=None) -> Predictions:
 
 
 def simulated(*, seed: int, hit_rate: float, truth: int = 0, conversations: int = 12):
-    """Conversations of 1 to 8 utterances; ``truth`` fixes them, ``seed`` the answers."""
+    """Conversations of 1 to 8 utterances; ``truth`` is their seed, ``seed`` that of predictions."""
     world, answers = np.random.default_rng(truth), np.random.default_rng(seed)
     sizes = world.integers(1, 9, conversations)
     names = [f"c{i}" for i, size in enumerate(sizes) for _ in range(size)]
@@ -224,7 +224,7 @@ def test_untestable_seeds_give_a_reason() -> None:
 
 
 def test_holm_adjusts_known_numbers() -> None:
-    # The example of Wikipedia's article on the Holm-Bonferroni method.
+    # The example in Wikipedia's article on the Holm-Bonferroni method.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []

@@ -22,7 +22,7 @@ RATE = 16_000
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     with pytest.MonkeyPatch.context() as patched:
-        # workers give way to everybody else by default, and hardly run on a busy machine
+        # by default workers have low priority and hardly run on a busy machine
         patched.setenv("RAY_worker_niceness", "0")
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
@@ -46,7 +46,7 @@ def test_remote_failure_gives_the_same_message(tmp_path):
             raise InputError("disk", "cannot be written (no space left on device)", "free space")
         while not os.path.exists(f"{folder}/failing"):  # noqa: PTH110, it travels without pathlib
             time.sleep(0.01)
-        time.sleep(2)  # under way while the failure is heard of
+        time.sleep(2)  # running when the failure is reported
         with open(f"{folder}/{number}", "w") as file:
             file.write("done")
 
@@ -68,7 +68,7 @@ def test_killed_worker():
 
 @pytest.fixture
 def tasks(tmp_path):
-    """Five sounds, one of them broken."""
+    """Five audio files, one of them broken."""
     for number in range(5):
         noise = 0.1 * np.random.default_rng(number).normal(size=RATE)
         soundfile.write(tmp_path / f"{number}.wav", noise.astype(np.float32), RATE)
@@ -99,7 +99,7 @@ def test_file_that_kills_its_process_is_absent_and_others_are_stored(tasks, tmp_
     def make():
         return Deadly()
 
-    class Deadly:  # in here, so that it travels with the call
+    class Deadly:  # imported here, so that it is sent with the call
         spec = FeatureSpec(modality="audio", extractor="deadly", dim=3)
 
         def extract(self, segment):

@@ -22,7 +22,7 @@ FAILURES = {
 
 
 def slowly(item):
-    """The square; the earlier in the list, the later it is done."""
+    """The square; earlier items finish later."""
     time.sleep((4 - item) / 20)
     return item**2
 
@@ -64,7 +64,7 @@ def test_processes_are_reused():
     with Executor(jobs=2).start() as workers:
         numbers = {number for _ in range(3) for number, *_ in workers.map(told, range(9))}
         assert workers.map(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
-    assert len(numbers) <= 2  # one may be too late for the first items, but none is replaced
+    assert len(numbers) <= 2  # one may start too late for the first items, but none is replaced
 
 
 @pytest.mark.parametrize("own", [None, "glibc.malloc.hugetlb=0"])

@@ -14,7 +14,7 @@ from mmerc.training.hardware import Hardware
 
 @pytest.fixture(scope="session")
 def make_settings(tmp_path_factory):
-    """A function that makes settings of a reproduction of very small models."""
+    """A function that creates settings for reproducing with very small models."""
     cache = RunCache(tmp_path_factory.mktemp("runs-cache"))
 
     def make(corpus, out, *, rows=(), changes=SMALL, seeds=2, lines=None, **settings):
@@ -46,7 +46,7 @@ def corpus_folder(tmp_path_factory, small_corpus):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, make_settings, corpus_folder):
-    """Folder of a reproduction of part of DF-ERC's Table 2 by two seeds, to be read only."""
+    """Folder of a reproduction of part of DF-ERC's Table 2 with two seeds; read-only."""
     out = tmp_path_factory.mktemp("reproduced") / "out"
     reproduce("df-erc-table2", make_settings(corpus_folder, out, rows=ROWS))
     return out
@@ -54,7 +54,7 @@ def finished(tmp_path_factory, make_settings, corpus_folder):
 
 @pytest.fixture
 def report_only(make_settings, corpus_folder):
-    """A function that reports a target of a folder of finished runs."""
+    """A function that reports a target from a folder of finished runs."""
 
     def call(target, out, *, corpus=corpus_folder, rows=(), **changes):
         settings = make_settings(corpus, out, rows=rows, train=False, **changes)

@@ -19,7 +19,7 @@ def copied(finished, tmp_path):
 
 @pytest.fixture
 def run(copied, small_corpus):
-    """Folder of a row's run, and the sentence that a report without training is refused with."""
+    """Folder of a row's run, and the error message of a report without training."""
     plan = make_plan("df-erc-table2", small_corpus, PlanOptions(rows=ROWS, changes=SMALL))
     return copied / "runs" / _folder_name(plan.recipes["-DDM"])
 

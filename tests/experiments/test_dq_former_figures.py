@@ -17,7 +17,7 @@ RATE = 16_000
 
 @pytest.fixture
 def table():
-    """Six utterances: both right, audio alone, text alone twice, the model wrong, unknown label."""
+    """Six utterances: both correct, audio only, text only twice, all wrong, unknown label."""
     return {
         "gold": np.array([0, 1, 2, 2, 0, -100]),
         "predicted": np.array([0, 1, 2, 2, 1, 1]),
@@ -62,12 +62,12 @@ SIZES = {"train": (8, 8, 8), "valid": (6,), "test": (8, 9, 7, 8)}
 
 @pytest.fixture(scope="module")
 def spoken(tmp_path_factory, make_conversation):
-    """A corpus whose words and tones each tell most labels, and its sounds."""
+    """A corpus in which words and tones each predict most labels, and its audio."""
     folder = tmp_path_factory.mktemp("spoken")
     numbers, sounds = np.random.default_rng(0), {}
 
     def told(kind, share):
-        """The label, or the other one: words and tones err now and then."""
+        """The label, or sometimes the other one: words and tones are noisy."""
         return kind if numbers.random() < share else 1 - kind
 
     def heard(conversation):
@@ -92,7 +92,7 @@ def spoken(tmp_path_factory, make_conversation):
 
 @pytest.fixture(scope="module")
 def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_factory):
-    """A function that reports a target on tiny models of twelve epochs that read words and hear."""
+    """A function that reports a target with tiny text-audio models trained for twelve epochs."""
     changes = (
         f"model.text_encoder.name={tiny_encoder}",
         f"model.speech_encoder.name={tiny_speech_encoder}",

@@ -22,7 +22,7 @@ MULTIEMO = (
 
 
 def pictures(predictions, name):
-    """The figure as PNG and as text of its SVG."""
+    """The figure as PNG, and the text of its SVG."""
     folder = predictions.folder / "figures"
     return (folder / f"{name}.png").read_bytes(), (folder / f"{name}.svg").read_text()
 
@@ -38,7 +38,7 @@ def test_context_weight_by_similarity_rank(make_settings, corpus_folder, tmp_pat
 
 
 def test_similarity_of_normalised_vectors(make_settings, corpus_folder, tmp_path, read_csv):
-    """The two ways of alignment differ in psi."""
+    """The two alignments differ in psi."""
     settings = make_settings(
         corpus_folder, tmp_path / "out", seeds=1, rows=("DF-ERC", "DF-ERC, normalised")
     )

@@ -24,7 +24,7 @@ def finished_seeds(out):
 
 
 def states(folders):
-    """When each file was written, those aside that a kill just before their removal may leave."""
+    """When each file was written, without files that a kill may leave just before their removal."""
     return {
         p: p.stat().st_mtime_ns
         for f in folders
@@ -34,7 +34,7 @@ def states(folders):
 
 
 def running(session):
-    """States of the processes of a session that still run."""
+    """States of the running processes of a session."""
     actual = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -53,7 +53,7 @@ def wait_until(condition):
 
 @pytest.fixture
 def started(corpus_folder, tmp_path, program):
-    """The program at work in a folder, in a group of processes of its own."""
+    """The program running in a folder, in its own process group."""
     changes = [part for change in LONGER for part in ("--set", change)]
     arguments = [
         "reproduce", "df-erc-table2", "--row", "-DDM",
@@ -80,7 +80,7 @@ def test_finished_work_survives_a_kill_and_the_rest_continues(
     started.kill()
     assert started.wait() == -signal.SIGKILL
     os.killpg(started.pid, signal.SIGCONT)
-    wait_until(lambda: not running(started.pid))  # its workers leave with it
+    wait_until(lambda: not running(started.pid))  # its workers exit with it
     kept = finished_seeds(out)
     assert 1 <= len(kept) < 4
     before = states(kept)

@@ -52,7 +52,7 @@ def test_zeroed_differs_from_absent_and_is_stored(seed, small_corpus):
 
 
 def test_cached_answers_are_not_shared_between_corpora(seed, small_corpus, tmp_path):
-    """The same conversations with other vectors, and then the first ones again."""
+    """The same conversations with other vectors, then with the first ones again."""
     shutil.copytree(seed / "model", tmp_path / "model")
     masking = Masking(modality="text", how="absent")
     silent = emptied(small_corpus, "audio")

@@ -63,7 +63,7 @@ def test_baselines_read_the_same_history_as_the_system():
 
 
 def test_contribution_is_ablated_separately(plan):
-    """Table 2 has both readings of -DDM, and -CFM's weights and losses by themselves."""
+    """Table 2 has both interpretations of -DDM, and the weights and losses of -CFM separately."""
     recipes = plan().recipes
     kept, dropped = (recipes[name].model for name in ("-DDM", "-DDM, branch dropped"))
     assert kept.ablations == dropped.ablations == ("-DDM",)

@@ -40,7 +40,7 @@ def test_sizes(results):
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """A function that installs a package with targets, as pip would leave it."""
+    """A function that installs a package with targets, in the layout of pip."""
 
     def call(name, targets=TARGETS, *, figures=FIGURES, value=None):
         site = tmp_path / "site"

@@ -1,4 +1,4 @@
-"""What a report says about the paper's signs."""
+"""Statements of a report about the paper's signs."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def plan(small_corpus):
 
 @pytest.fixture
 def results(plan):
-    """A function that makes results of (our difference, its interval, the paper's difference)."""
+    """A function that creates results from (our difference, interval, the paper's difference)."""
 
     def make(*differences, seeds=3):
         rows = []

@@ -27,7 +27,7 @@ def results(run):
 
 
 def cells(markdown, title, row):
-    """Cells of a row of a table of the report."""
+    """Cells of a table row of the report."""
     part = markdown.split(f"## {title}\n")[1].split("\n## ")[0]
     line = next(line for line in part.splitlines() if line.startswith(f"| {row} |"))
     return [cell.strip() for cell in line.strip("|").split("|")]

@@ -12,7 +12,7 @@ ROW = "Contrast over the whole batch"
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory, make_settings, corpus_folder):
-    """Folder of a decision by folds, the lines reported, and the cache's tries."""
+    """Folder of a decision by folds, its progress lines, and the logged tries."""
     out, lines = tmp_path_factory.mktemp("decided") / "out", []
     settings = make_settings(corpus_folder, out, rows=(ROW,), seeds=1, lines=lines)
     predictions = reproduce("df-erc-decisions", settings)["df-erc-decisions"]

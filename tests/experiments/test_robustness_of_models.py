@@ -1,4 +1,4 @@
-"""Every model of the registry under every disturbance, on real sounds and pictures."""
+"""Every model of the registry under every disturbance, on real audio and images."""
 
 from dataclasses import replace
 from functools import partial
@@ -37,7 +37,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory, small_corpus):
-    """Two of the small corpus's test conversations with a sound and three pictures each."""
+    """Two test conversations of the small corpus with one audio file and three images each."""
     folder = tmp_path_factory.mktemp("media")
     conversations = small_corpus.splits["test"][::2]
     tasks = []
@@ -83,7 +83,7 @@ def model(request, make_model, make_sound_model, corpora):
 
 
 def test_every_applicable_disturbance_changes_the_input(model, corpora, monkeypatch):
-    monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # a process for 8 sounds?
+    monkeypatch.setattr("mmerc.data.batches.available_cores", lambda: 1)  # no loading processes
     undisturbed = _predict_disturbed(model, corpora.corpus, None)
     left_out = set()
     for disturbance in DISTURBANCES:
@@ -99,7 +99,7 @@ def test_every_applicable_disturbance_changes_the_input(model, corpora, monkeypa
         changed = np.abs(actual.probabilities - undisturbed.probabilities).max()
         assert changed > 0 or disturbance.amount == "10 %", disturbance  # texts are short
     assert left_out == ({"word dropout"} if "text" in model.inputs.widths else set())
-    again = _predict_disturbed(model, corpora.corpus, None)  # no mask stays behind
+    again = _predict_disturbed(model, corpora.corpus, None)  # no mask remains
     assert np.array_equal(again.probabilities, undisturbed.probabilities)
 
 

@@ -15,7 +15,7 @@ ray = pytest.importorskip("ray")
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     with pytest.MonkeyPatch.context() as patched:
-        # workers give way to everybody else by default, and hardly run on a busy machine
+        # by default workers have low priority and hardly run on a busy machine
         patched.setenv("RAY_worker_niceness", "0")
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield

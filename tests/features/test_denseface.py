@@ -36,7 +36,7 @@ from mmerc.training.face_network.images import EMOTIONS
 
 
 def some_network(seed=0):
-    """A network whose batch norms have statistics of their own, as after training."""
+    """A network whose batch norms have non-trivial statistics, as after training."""
     torch.manual_seed(seed)
     network = DenseNet()
     for module in network.modules():
@@ -60,7 +60,7 @@ def weights(tmp_path_factory):
 
 @dataclass(frozen=True)
 class TheseFaces:
-    """A face source for crops that are at hand."""
+    """A face source for given crops."""
 
     count: int
 
@@ -82,7 +82,7 @@ def faces(count, seed=0):
 
 
 def picture(pixels, codec="png", form="gray"):
-    """An encoded picture of grey levels."""
+    """An encoded grey image."""
     encoder = av.CodecContext.create(codec, "w")
     encoder.height, encoder.width = pixels.shape[:2]
     encoder.pix_fmt, encoder.time_base = form, Fraction(1, 25)
@@ -102,7 +102,7 @@ def test_network_equals_the_paper():
 
 
 def by_hand(network, images):
-    """The network as the paper writes it: each layer reads all maps before it in its block."""
+    """The network as in the paper: each layer reads all earlier maps of its block."""
     state = network.state_dict()
     numbers = iter(range(len(network.maps)))
 
@@ -152,7 +152,7 @@ def test_normalised_grey():
 
 def test_vector_does_not_depend_on_the_batch(weights):
     face_vectors = DenseFace(SpeakerFaces(), weights=weights)
-    crops = faces(70)  # more than are taken at once
+    crops = faces(70)  # more than one batch
     together = face_vectors.vectors_of(crops)
     alone = np.concatenate([face_vectors.vectors_of(crops[i : i + 1]) for i in (0, 40, 69)])
     assert (together.dtype, together.shape) == (np.float32, (70, 342))
@@ -190,7 +190,7 @@ def test_versions_differ_in_fingerprint_and_the_first_is_unchanged(weights):
     assert [spec.extractor for spec in specs] == list(VERSIONS)
     assert len({spec.fingerprint for spec in specs}) == len(specs)
     first = {name for name in specs[0].settings if not name.startswith("source")}
-    assert first == {"weights", "faces", "precision"}  # those of the stores that exist
+    assert first == {"weights", "faces", "precision"}  # fingerprints of existing stores
     assert specs[1].settings["average"] == "weighted"
     assert specs[2].settings["average"] == "plain"
 
@@ -302,7 +302,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_shipped_weights_recognise_a_real_smile():
-    """A photograph through detection, alignment and network: what is wrong anywhere shows here."""
+    """A photograph through detection, alignment and network: an error in any step shows here."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     (actual,) = SpeakerFaces().detector.detect([astronaut])
     crop = align_face(astronaut, actual[0].landmarks, size=48, grey=True)
@@ -313,7 +313,7 @@ def test_shipped_weights_recognise_a_real_smile():
 
 
 def test_any_number_of_faces_uses_few_batch_sizes(weights, monkeypatch):
-    """What is compiled for a number of faces stays in memory."""
+    """Kernels compiled for a number of faces stay in memory."""
     dense, seen = DenseFace(TheseFaces(1), weights=weights), set()
     dense.bfloat16 = False
     dense.network.register_forward_pre_hook(lambda module, inputs: seen.add(len(inputs[0])))

@@ -23,7 +23,7 @@ SPEC = FeatureSpec(modality="audio", extractor="file-size", dim=3)
 
 @dataclass(frozen=True)
 class MakeFileSize:
-    """Makes an extractor that measures files; ``log`` tells what was worked on."""
+    """Creates an extractor that measures files; ``log`` records the extracted files."""
 
     log: Path
     seconds: float = 0.0
@@ -93,7 +93,7 @@ def test_stored_vectors_are_not_extracted_again(tasks, store, tmp_path):
     progress, reports = run(tasks, MakeFileSize(log), store)
     assert sorted(log.read_text().split()) == sorted(t.segment.sound.path.name for t in tasks)
     assert reports == list(range(6, 13))
-    assert progress.absent == {"empty file": 1}  # found in the first run, still counted
+    assert progress.absent == {"empty file": 1}  # recorded in the first run, still counted
     assert len(store.parts()) == 2
 
 
@@ -119,7 +119,7 @@ def test_file_that_kills_its_worker_is_absent_and_others_are_stored(tasks, store
 
 
 def test_crash_costs_only_its_own_utterance_of_a_run(tmp_path, store):
-    """Utterances of one film are extracted in runs; those of a crashed run are tried again."""
+    """Utterances of one video are extracted in runs; those of a crashed run are retried."""
     film = Clip(tmp_path / "film")
     parts = [task(tmp_path, number, b"x" * (number + 1)) for number in range(40)]
     parts[3] = task(tmp_path, 3, b"crash")

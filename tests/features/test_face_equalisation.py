@@ -11,7 +11,7 @@ from mmerc.media.faces.alignment import align_face
 
 
 def by_hand(image):
-    """One image as the definition says: each level is the share of brighter-than-black up to it."""
+    """One image by definition: each level becomes the share of non-black pixels up to it."""
     dark = (image == image.min()).sum()
     others = image.size - dark
     return np.array(
@@ -62,7 +62,7 @@ def test_uniform_image_is_unchanged():
 
 
 def test_video_crop_has_the_grey_levels_of_fer2013():
-    """FER2013's pictures have quartiles at 64, 128 and 192; a crop's are others before."""
+    """FER2013's images have quartiles at 64, 128 and 192; an unequalised crop does not."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     dim = (astronaut * 0.4 + 60).astype(np.uint8)
     crops = SpeakerFaces(choice="largest").detector.detect([dim])

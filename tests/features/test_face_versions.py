@@ -38,7 +38,7 @@ def test_packaged_models_use_the_version_of_their_training():
 
 
 def test_dim_smile_is_recognised():
-    """A photograph darkened and flattened like a film, through detection, crop and network."""
+    """A photograph made dark and low in contrast, through detection, crop and network."""
     astronaut = pytest.importorskip("skimage.data", reason="scikit-image is missing").astronaut()
     dim = (astronaut * 0.3 + 40).astype("uint8")
     (faces,) = FaceDetector(smallest=60).detect([dim])

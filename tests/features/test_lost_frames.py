@@ -14,7 +14,7 @@ PICTURES = tuple(encoded(drawn(number % 2, number)) for number in range(5))
 
 
 def losing(count, *, some):
-    """A loss of some but not all of ``count`` frames, or of all."""
+    """A loss of some or all of ``count`` frames."""
     if not some:
         return FrameLoss(1.0, 0)
     return next(

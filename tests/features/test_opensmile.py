@@ -19,7 +19,7 @@ RATE = 16_000
 
 
 def voice(seconds, *, pitch=120, loudness=0.3):
-    """A tone with overtones that swells and falls, with a little noise."""
+    """A tone with overtones that rises and falls in loudness, with a little noise."""
     time = np.arange(round(seconds * RATE)) / RATE
     tone = sum(np.sin(2 * np.pi * pitch * n * time) / n for n in range(1, 6))
     noise = np.random.default_rng(pitch).normal(size=len(time))
@@ -44,7 +44,7 @@ def egemaps():
 
 @pytest.fixture
 def recording(tmp_path):
-    """Two seconds in 16 bits, and its samples as they were written."""
+    """Two seconds of 16-bit audio, and its samples as written."""
     samples = np.round(voice(2) * 32768) / 32768
     soundfile.write(tmp_path / "voice.wav", samples, RATE, subtype="PCM_16")
     return tmp_path / "voice.wav", samples.astype(np.float32)
@@ -98,7 +98,7 @@ def test_shortest_audio_has_finite_values(is10, compare, egemaps):
 
 
 def test_unmeasurable_audio_is_absent(is10, monkeypatch):
-    """Below 0.06 s it gives NaN, with a warning; nothing of that may pass for a vector."""
+    """Below 0.06 s openSMILE gives NaN with a warning; this must never count as a vector."""
     monkeypatch.setattr(sound_samples, "SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
         actual = is10.extract_samples(voice(0.05))

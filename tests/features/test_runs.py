@@ -1,4 +1,4 @@
-"""Runs of utterances: every utterance once, neighbours of one film together, short ones last."""
+"""Runs of utterances: every utterance once, neighbours in one video together, short runs last."""
 
 from itertools import chain
 from pathlib import Path

@@ -29,7 +29,7 @@ def labels():
 
 @pytest.fixture(scope="module")
 def table(labels):
-    """Columns 2, 7 and 9 each go with one label; column 4 never changes; scales are far apart."""
+    """Columns 2, 7 and 9 each correlate with one label; column 4 is constant; scales differ."""
     chance = np.random.default_rng(0)
     values = chance.normal(size=(TRAIN + OTHERS, SPEC.dim))
     for column, name in zip(TELLING, LABELS, strict=True):

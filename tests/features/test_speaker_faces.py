@@ -1,4 +1,4 @@
-"""The speaker's face from a real film with real faces, from pictures, and from nothing."""
+"""The speaker's face from a real video, from images, and from empty input."""
 
 import io
 from fractions import Fraction
@@ -16,7 +16,7 @@ RATE = 10
 
 
 def write_film(path, frames):
-    """An MP4 of ``frames`` [T, H, W, 3], ten a second."""
+    """An MP4 of ``frames`` [T, H, W, 3], ten per second."""
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=RATE)
         stream.height, stream.width = frames[0].shape[:2]
@@ -109,7 +109,7 @@ def test_video_that_ends_during_the_utterance_gives_its_frames(film):
 
 def test_complete_file_is_used_without_times(film):
     crops = SpeakerFaces(frames=6, choice="largest").views(Segment(film=Clip(film))).crops
-    assert len(crops) == 4  # two of six fall into the black second
+    assert len(crops) == 4  # two of six are in the black second
 
 
 def test_images_are_used_as_faces(photograph):

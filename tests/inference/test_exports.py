@@ -212,7 +212,7 @@ def test_eaf_has_words_and_dependent_tiers(tmp_path):
 
 
 def test_eaf_has_the_elements_in_the_order_of_its_schema():
-    """pympi does not mind the order and unknown references; ELAN does."""
+    """pympi accepts any order and unknown references; ELAN does not."""
     root = ElementTree.fromstring(as_eaf(SHORT))
     order = [
         "HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "LANGUAGE", "CONSTRAINT",
@@ -290,7 +290,7 @@ def test_hostile_text_survives_in_eaf_and_textgrid(text, field, tmp_path):
 
 
 def texts_as_praat_reads_them(text):
-    """Strings in quotation marks, doubled inside; all words outside are comments (its manual)."""
+    """Strings in quotation marks, doubled inside; other words are comments (Praat manual)."""
     return [item.replace('""', '"') for item in re.findall(r'"((?:[^"]|"")*)"', text)]
 
 

@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture
 def table(model):
-    """Sound three deviations away from the training data; utterance 2 has none."""
+    """Audio three deviations away from the training data; utterance 2 has no audio."""
     mean, deviation = (values.numpy() for values in model.inputs.statistics("audio"))
     scores = np.random.default_rng(0).normal(3.0, 1.0, size=(6, len(mean)))
     rows = [
@@ -75,7 +75,7 @@ def test_levelling_in_the_model_equals_levelled_input(model, table):
 
 
 def test_context_effect_is_measured_alone(model, table):
-    """Without context an utterance is still compared with how its speaker usually sounds."""
+    """Without context an utterance is still compared with its speaker's typical voice."""
     utterances = tuple(Utterance(id=i, speaker=name, text="Well.") for i, name in SPEAKERS.items())
     conversation = [Conversation(id="film", utterances=utterances)]
     levelled = {"audio": level_table(model, "audio", table, SPEAKERS, LevellingConfig())}

@@ -59,7 +59,7 @@ def test_each_result_comes_before_the_next_request(model):
 
 
 def test_causal_model_is_equal_live_and_offline(make_model, monkeypatch):
-    """Words alone: nothing is levelled, and with history enough the two ways are one."""
+    """Text only: nothing is levelled, and with enough history live and offline are equal."""
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: False)
     encoder = {"scope": "utterance"}
     model = make_model("df-erc", tokens=True, encoder=encoder, widths=WIDTHS, bidirectional=False)
@@ -81,7 +81,7 @@ def test_history_is_bounded(model):
 
 
 def test_growing_context_compiles_few_kernels(model, monkeypatch):
-    """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
+    """The kernel of every bfloat16 shape stays in memory permanently; float32 kernels do not."""
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
     shapes, product = set(), torch.nn.functional.linear
 
@@ -109,7 +109,7 @@ def test_repeated_id_is_refused(model):
 
 
 def test_live_pipeline(model):
-    """What is added at the end of a transcript leaves all before it as it was."""
+    """Lines appended to a transcript do not change earlier predictions."""
     pipeline = Pipeline(model=model, name="tiny", extractors={}, live=True)
     utterances = tuple(utterance for utterance, _ in talk(6))
     whole = pipeline.read([Conversation(id="c", utterances=utterances)], name="talk.txt")

@@ -22,7 +22,7 @@ SIZES = (4, 1, 7)
 
 
 def answers(path, batch):
-    """What the file says of a batch: logits and probabilities."""
+    """Outputs of the file for a batch: logits and probabilities."""
     session = onnxruntime.InferenceSession(str(path))
     given = {"mask": batch.mask, "speakers": batch.speakers}
     for modality, vectors in batch.features.items():
@@ -34,7 +34,7 @@ def answers(path, batch):
 
 
 def fitted(model):
-    """Statistics and weights as after training: no zeros and ones that hide a fault."""
+    """Statistics and weights as after training: no zeros and ones that hide an error."""
     torch.manual_seed(1)
     with torch.no_grad():
         for tensor in model.state_dict().values():
@@ -96,7 +96,7 @@ def test_text_encoder_is_not_exported(make_model, make_batch, tmp_path):
 
 
 def test_vectors_of_very_different_sizes(make_model, tmp_path):
-    """openSMILE's numbers deviate by 1e-7 to 1e4; the file is tried with vectors of that kind."""
+    """openSMILE's deviations range from 1e-7 to 1e4; the file is tested with such vectors."""
     model = make_model("df-erc").eval()
     model.inputs.deviation_audio = torch.logspace(-7, 4, len(model.inputs.deviation_audio))
     model.inputs.mean_audio = 2 * model.inputs.deviation_audio
@@ -137,7 +137,7 @@ def test_looped_dialogue_rnn_equals_dialogue_rnn(bidirectional):
 
 
 def test_trial_inputs_cover_all_cases(make_model):
-    """Padding, absent utterances, conversations without a modality, and NaN wherever it is not."""
+    """Trial inputs have padding, absent utterances and modalities, and NaN at absent places."""
     graph = graphs.Graph(make_model("df-erc"), exportable=False)
     given = dict(zip(graph.names, graphs.random_inputs(graph, (3, 5, 2), seed=0), strict=True))
     assert given["mask"].sum(1).tolist() == [3, 5, 2]
@@ -149,7 +149,7 @@ def test_trial_inputs_cover_all_cases(make_model):
 
 
 def test_levelled_vectors_and_consistent_modalities(make_model, tmp_path):
-    """What depends on the whole conversation is part of the file."""
+    """Operations over the complete conversation are part of the file."""
     model = fitted(make_model("df-erc", levelling={}, consistency=True))
     exported = export_model(model, tmp_path / "model.onnx")
     assert exported.difference < 1e-5

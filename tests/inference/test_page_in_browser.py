@@ -14,11 +14,11 @@ from mmerc.inference.page.data import _luminance
 from mmerc.inference.page.render import render_page
 from mmerc.labels import MELD_7, LabelSet
 
-PATIENCE = 120_000  # milliseconds; a machine may be busy
+PATIENCE = 120_000  # milliseconds; the machine may be busy
 
 
 def write_film(path, seconds):
-    """A film of one picture in a second that grows darker, without sound."""
+    """A silent video with one increasingly dark frame per second."""
     with av.open(path, "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=1, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def visit(new_page, page_again, folder):
-    """A function that opens an analysis, in a new tab or in one that others were open in."""
+    """A function that opens an analysis in a new or a reused tab."""
     page_again.set_default_timeout(PATIENCE)
 
     def open_page(analysis=ANALYSIS, *, new=False, **settings):
@@ -52,7 +52,7 @@ def visit(new_page, page_again, folder):
 
 
 def until(page, condition):
-    """Wait until something is true (Playwright's own waiting calls eval, which is forbidden)."""
+    """Wait for a condition (Playwright's own waiting calls eval, which is forbidden)."""
     for _ in range(PATIENCE // 50):
         if page.evaluate(condition):
             return
@@ -110,7 +110,7 @@ def test_current_utterance_is_selected_during_playback(visit):
     page = ready(visit())
     page.evaluate("document.querySelector('video').currentTime = 55")
     until_text(page, "#which", "Utterance 15 of 25")
-    page.evaluate("document.querySelector('video').currentTime = 26.5")  # two speak at once
+    page.evaluate("document.querySelector('video').currentTime = 26.5")  # two people speak at once
     until_text(page, "#which", "Utterance 9 of 25")
     assert page.locator(".head").evaluate("head => head.style.left") == f"{100 * 26.5 / 118:.4f}%"
 
@@ -348,5 +348,5 @@ def test_three_thousand_utterances(visit):
     page.keyboard.press("End")
     until(page, "!document.querySelector('video').seeking")
     page.evaluate("new Promise(requestAnimationFrame)")
-    assert page.inner_text("#which") == "Utterance 3000 of 3000"  # long after the film's end
+    assert page.inner_text("#which") == "Utterance 3000 of 3000"  # long after the end of the video
     assert page.locator("#play").is_disabled()

@@ -16,12 +16,12 @@ from mmerc.inference.streaming.session import LiveSession
 from mmerc.media.decode import SAMPLE_RATE, read_sound
 
 EXAMPLE = Path(__file__).parents[2] / "examples/phone-call.mp4"
-SECONDS = 20.6  # two people, five turns, one of them of two sentences
+SECONDS = 20.6  # two people, five turns, one with two sentences
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A session, and what it reported after so many seconds of sound."""
+    """A session, and its reports by seconds of audio received."""
 
     session: LiveSession
     events: list[tuple[float, LiveEvent]]
@@ -37,7 +37,7 @@ def components():
 
 @pytest.fixture(scope="session")
 def call(tmp_path_factory):
-    """The beginning of the example's sound in 16 bits, and the file that it is in."""
+    """The beginning of the example's audio in 16 bits, and its file."""
     path = tmp_path_factory.mktemp("live") / "call.wav"
     levels = (read_sound(EXAMPLE, end=SECONDS) * 32767).round().astype("<i2")
     with wave.open(str(path), "wb") as file:
@@ -57,7 +57,7 @@ def followed(components, call):
 
 @pytest.fixture(scope="session")
 def offline(components, call) -> Analysis:
-    """What ``analyze --live`` says of the same file."""
+    """The result of ``analyze --live`` for the same file."""
     pipeline = Pipeline(
         model=components.model.model,
         name=components.model.name,

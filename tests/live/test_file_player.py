@@ -1,4 +1,4 @@
-"""A file is played as sound and pictures in order of time."""
+"""A file is played as audio and frames in order of time."""
 
 import io
 
@@ -10,7 +10,7 @@ from mmerc.media.decode import probe
 
 
 class Unseekable(io.RawIOBase):
-    """What a browser records to: the file's duration is never written into its head."""
+    """The format of browser recordings: the header never contains the duration."""
 
     def __init__(self, path):
         self.file = path.open("wb")

@@ -30,7 +30,7 @@ def test_live_result_equals_the_offline_analysis(followed, offline):
     assert [item.text for item in live] == [item.text for item in offline.predictions]
     assert [item.emotion for item in live] == [item.label for item in offline.predictions]
     names = {(a.speaker, b.speaker) for a, b in zip(live, offline.predictions, strict=True)}
-    assert len(names) == 2  # the same two people, whatever they are called
+    assert len(names) == 2  # the same two people under any names
     for item, recorded in zip(live, offline.predictions, strict=True):
         assert (item.start, item.end) == (recorded.start, recorded.end)
         for name, share in item.probabilities.items():
@@ -47,7 +47,7 @@ def test_events_come_in_order_without_delay(followed):
         if isinstance(event, SpeechStarted):
             assert heard - event.time < 0.5
         if isinstance(event, LiveUtterance) and event.text.endswith("you."):
-            assert heard - event.end < 1.0  # the last one of its turn: a pause of half a second
+            assert heard - event.end < 1.0  # the last one of its turn has a pause of 0.5 s
     partial = [item for item in followed.of(WordsHeard) if not item.final]
     final = [item for item in followed.of(WordsHeard) if item.final]
     assert len(final) == 5 and partial
@@ -124,7 +124,7 @@ def test_words_of_another_speech_recogniser(components, call):
 
 
 def test_utterances_that_start_together_stay_in_order(components, call):
-    """The tenth does not come before the second."""
+    """The tenth comes after the second."""
     session = LiveSession(components, LiveSettings(transcribe=False))
     session.feed_sound(call[0][:48000])
     session.feed_words(

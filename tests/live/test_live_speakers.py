@@ -12,7 +12,7 @@ FRAMES = 589
 
 
 def voice(number, *, like=1.0, seed=0):
-    """A vector of length 1 whose cosine with the voice of this number is ``like``."""
+    """A unit vector whose cosine with the voice of this number is ``like``."""
     numbers = np.random.default_rng((number, seed))
     own = np.eye(192, dtype=np.float32)[number]
     other = numbers.normal(size=192).astype(np.float32)
@@ -21,7 +21,7 @@ def voice(number, *, like=1.0, seed=0):
 
 
 def chunk(start, *voices, seconds=3.0):
-    """Voices of ten seconds, each for so long, one after the other."""
+    """Ten seconds of consecutive voices of the given durations."""
     active = np.zeros((FRAMES, 3), bool)
     length = round(seconds / 10 * FRAMES)
     for number in range(len(voices)):

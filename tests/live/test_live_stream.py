@@ -30,7 +30,7 @@ def test_utterances_of_a_stream(components, call):
 def test_all_events(components):
     (report,) = collect(components, np.zeros(3200, np.float32), events=True)
     assert (report.type, report.seconds) == ("stats", 0.2)
-    assert report.real_time_factor < 600  # also where the end comes right after another report
+    assert report.real_time_factor < 600  # also if the end comes directly after another report
 
 
 def test_audio_formats():

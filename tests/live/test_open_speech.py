@@ -1,4 +1,4 @@
-"""Later speech corrects earlier events, and nothing else does."""
+"""Only later speech corrects earlier events."""
 
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ from mmerc.media.voice_activity import Span
 
 
 class Script:
-    """A transcriber that knows what is said."""
+    """A transcriber with known output."""
 
     def __init__(self, *words):
         self.words = [Word(text=text, start=start, end=end) for text, start, end in words]
@@ -31,7 +31,7 @@ class Script:
 
 @pytest.fixture
 def speech(components, monkeypatch):
-    """A function that builds the open speech of a script; nobody's voice is compared."""
+    """A function that builds the open speech of a script, without comparing voices."""
     silent = VoiceChunk(start=0.0, active=np.zeros((589, 3), bool), voices={})
     monkeypatch.setattr(open_speech, "cut_span", lambda span, sound: [silent])
 
@@ -89,7 +89,7 @@ def test_draft_reports_complete_sentences_and_the_end_reports_the_rest(speech):
 def test_speakers_joined_by_a_draft_are_corrected(speech, monkeypatch):
     open_part, results = speech(*SCRIPT)
     open_part.end(Span(0.9, 1.7))
-    open_part._open, open_part._words = [], ()  # settled
+    open_part._open, open_part._words = [], ()  # final
     joined = [Joined(old="SPEAKER_01", new="SPEAKER_02")]
     monkeypatch.setattr(LiveSpeakers, "hear", lambda *_: joined)
     _, events = open_part.draft(Span(2.2, 5.6))
@@ -136,7 +136,7 @@ def test_speech_without_words_is_an_utterance(speech):
 
 
 def test_memory_does_not_grow(speech):
-    """Apart from the predictions that are exported."""
+    """Except for the exported predictions."""
     words = [(f"w{i}.", 1.0 + i % 10, 1.9 + i % 10) for i in range(10)]
     open_part, results = speech(*words)
     results._live.history, results._live.level = 3, 5

@@ -5,7 +5,7 @@ from media_files import Film, Sound, murmur, write_media
 
 from mmerc.media.subtitles import read_subtitles
 
-# name: film codec, sound codec, sampling rate
+# name: video codec, audio codec, sampling rate
 KINDS = {
     "mp4": ("libx264", "aac", 44100),
     "mkv": ("libx264", "aac", 48000),
@@ -23,7 +23,7 @@ SECONDS = 4.0
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory):
-    """A function that gives a file of 4 s of murmur, with numbered pictures (25 a second)."""
+    """A function that returns a file with 4 s of noise and numbered frames (25 per second)."""
     folder = tmp_path_factory.mktemp("media")
 
     def file_of(kind):
@@ -40,7 +40,7 @@ def media(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory):
-    """A function that gives the murmur before it was encoded, from a file of its own at 16 kHz."""
+    """A function that returns the noise before encoding, from a separate 16 kHz file."""
     from mmerc.media.decode import read_sound
 
     folder = tmp_path_factory.mktemp("original")
@@ -57,7 +57,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def long_film(tmp_path_factory):
-    """20 s of numbered pictures (10 a second, a key frame every 4 s), without sound."""
+    """20 s of numbered frames (10 per second, a key frame every 4 s), without audio."""
     times = [i / 10 for i in range(200)]
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     return write_media(path, film=Film(times=times, clock=10, key_every=40))

@@ -11,7 +11,7 @@ BITS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """Samples [channels, n] from ``start`` seconds on, with ``hole`` seconds left out once."""
+    """Samples [channels, n] starting at ``start`` seconds, with one gap of ``hole`` seconds."""
 
     samples: np.ndarray
     rate: int = 16000
@@ -24,7 +24,7 @@ class Sound:
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """Pictures that show their number, from each of ``times`` (whole ticks of 1 / clock) on."""
+    """Numbered frames at each of ``times`` (integer ticks of 1 / clock)."""
 
     times: list = field(default_factory=lambda: [i / 25 for i in range(75)])
     clock: int = 25
@@ -45,7 +45,7 @@ def tone(seconds, *, rate=16000, frequency=440.0, channels=1):
 
 
 def murmur(seconds, *, rate=16000, seed=0):
-    """Noise below 3 kHz, which shows where it was cut: float32 [1, n]."""
+    """Noise below 3 kHz, in which any shift is detectable: float32 [1, n]."""
     size = round(seconds * rate)
     spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=size))
     spectrum[np.fft.rfftfreq(size, 1 / rate) > 3000] = 0
@@ -54,21 +54,21 @@ def murmur(seconds, *, rate=16000, seed=0):
 
 
 def numbered(number, *, width=64, height=48):
-    """A picture whose vertical stripes are the bits of ``number``."""
+    """An image whose vertical stripes are the bits of ``number``."""
     bits = [(number >> bit) & 1 for bit in range(BITS)]
     stripes = np.repeat(np.array(bits, np.uint8) * 255, width // BITS)
     return np.repeat(np.broadcast_to(stripes, (height, width))[..., None], 3, axis=2).copy()
 
 
 def number_of(pixels):
-    """The number that a picture shows, whatever its size."""
+    """The number shown by an image of any size."""
     middle = pixels[pixels.shape[0] // 2].mean(-1)
     stripes = middle.reshape(BITS, -1).mean(1)
     return sum(1 << bit for bit in range(BITS) if stripes[bit] > 127)
 
 
 def corners():
-    """Red at the top left, green at the top right, blue at the bottom left, white beside it."""
+    """Red at the top left, green at the top right, blue at the bottom left, otherwise white."""
     pixels = np.zeros((48, 64, 3), np.uint8)
     pixels[:24, :32, 0] = pixels[:24, 32:, 1] = pixels[24:, :32, 2] = 255
     pixels[24:, 32:] = 255
@@ -76,7 +76,7 @@ def corners():
 
 
 def corner_names(pixels):
-    """The colours that lie at top left, top right, bottom left and bottom right."""
+    """The colours at the top left, top right, bottom left and bottom right."""
     height, width, _ = pixels.shape
     names = {(1, 0, 0): "red", (0, 1, 0): "green", (0, 0, 1): "blue", (1, 1, 1): "white"}
     spots = [(i * height // 4, j * width // 4) for i in (1, 3) for j in (1, 3)]
@@ -84,7 +84,7 @@ def corner_names(pixels):
 
 
 def write_media(path, *, film=None, sound=None, options=None, container=None):
-    """Write a file of a film, a sound or both, and return its path."""
+    """Write a file with video, audio or both, and return its path."""
     with av.open(str(path), "w", format=container, options=options or {}) as output:
         streams = [add_film(output, film)] if film else []
         streams += [add_sound(output, sound)] if sound else []
@@ -123,7 +123,7 @@ def add_sound(output, sound):
 
 
 def sound_frames(sound, stream):
-    """Frames of the size and format that the encoder wants, with their time stamps."""
+    """Frames with timestamps, in the encoder's size and format."""
     size = stream.codec_context.frame_size or 1000
     begin = round(sound.start * sound.rate)
     hole_at = sound.samples.shape[1] if sound.hole_at is None else round(sound.hole_at * sound.rate)
@@ -137,7 +137,7 @@ def sound_frames(sound, stream):
 
 
 def lag(actual, expected, *, limit):
-    """By how many samples ``found`` comes later than ``expected``, up to ``limit``."""
+    """Delay of ``found`` relative to ``expected`` in samples, up to ``limit``."""
     inner = expected[limit:-limit]
     scores = [
         float(np.dot(actual[shift : shift + len(inner)], inner)) for shift in range(2 * limit + 1)

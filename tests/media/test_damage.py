@@ -19,7 +19,7 @@ ENCRYPTION = {
 
 
 def reasons(path, *, start=None, end=None):
-    """What reading sound, film and description of a file says."""
+    """Results of reading a file's audio, video and description."""
     actual = []
     for read in (
         lambda: read_sound(path, start=start, end=end),
@@ -42,7 +42,7 @@ def sound_reason(path, **part):
 
 @pytest.fixture
 def long_media(tmp_path):
-    """A function that writes 8 s of film and sound; ``cut`` keeps that share of the bytes."""
+    """A function that writes 8 s of video and audio; ``cut`` keeps that share of the bytes."""
 
     def make(kind, *, cut=1.0, options=None):
         codec = {"flac": "flac", "mp3": "libmp3lame", "ogg": "libopus"}.get(kind, "aac")
@@ -70,7 +70,7 @@ def test_truncated_file_gives_its_complete_part(long_media, kind, options):
 
 
 def test_stream_without_stated_length_ends_where_it_is_cut(long_media):
-    """What is left of a broadcast is whole, but for the packet in which it ends."""
+    """The rest of a truncated broadcast is complete except for its last packet."""
     path, damaged = long_media("ts", cut=0.6)
     actual = read_sound(damaged)
     assert 4 < len(actual) / SAMPLE_RATE < 6
@@ -103,13 +103,13 @@ def test_audio_shorter_than_its_video_is_not_truncated(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["flac", "mp3", "ogg", "mp4"])
 def test_corrupted_bytes_in_the_middle(long_media, kind):
-    """What lies elsewhere is as before; the part with the hole is not made up."""
+    """Other parts are unchanged; the damaged part is not invented."""
     path, damaged = long_media(kind)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 200] = bytes((37 * i + 11) % 256 for i in range(200))
     damaged.write_bytes(data)
-    after = [] if kind == "mp3" else [(6.0, 7.5)]  # MP3 counts time by the frames that are left
+    after = [] if kind == "mp3" else [(6.0, 7.5)]  # MP3 counts time by the remaining frames
     for start, end in [(0.5, 2.0), *after]:
         part = read_sound(damaged, start=start, end=end)
         np.testing.assert_allclose(part, read_sound(path, start=start, end=end), atol=0.02)

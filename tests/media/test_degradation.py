@@ -22,7 +22,7 @@ def sound(seconds, loud=0.1):
 
 
 def ratio(clean, noisy):
-    """Signal to noise in decibels, by its definition."""
+    """Signal-to-noise ratio in decibels, by definition."""
     clean, noisy = clean.astype(np.float64), noisy.astype(np.float64)
     return 10 * np.log10((clean**2).sum() / ((noisy - clean) ** 2).sum())
 

@@ -1,4 +1,4 @@
-"""Subtitles embedded in films: which are read, and the messages if none can be."""
+"""Subtitles embedded in videos: the track that is read, and messages if there is none."""
 
 import struct
 from fractions import Fraction
@@ -23,7 +23,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def film(clip, tmp_path):
-    """A function that writes a film with tracks of (codec, language, cues)."""
+    """A function that writes a video with tracks of (codec, language, cues)."""
 
     def write(*tracks, name="talk.mkv"):
         path = tmp_path / name
@@ -73,7 +73,9 @@ def test_embedded_text_is_read_as_subtitles(film, codec, name, words):
     assert (first.speaker, first.text) == ("Mara", "Hello")
     assert (second.speaker, second.text) == ("Tom", "Hi there again")
     times = (first.start, first.end, second.start, second.end)
-    assert times == pytest.approx((0.1, 0.4, 0.5, 0.9), abs=0.07)  # as the sound, moved by a frame
+    assert times == pytest.approx(
+        (0.1, 0.4, 0.5, 0.9), abs=0.07
+    )  # shifted by a frame, like the audio
     assert subtitles.language == "en"
     assert subtitles.remarks == ()
 

@@ -1,4 +1,4 @@
-"""Media files are told from raw sound by their first bytes."""
+"""Media files are distinguished from raw audio by their first bytes."""
 
 from fractions import Fraction
 from pathlib import Path

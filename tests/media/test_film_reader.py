@@ -1,4 +1,4 @@
-"""Reading on from earlier frames gives the frames that seeking gives."""
+"""Continuing from earlier frames gives the same frames as seeking."""
 
 import shutil
 
@@ -14,7 +14,7 @@ from mmerc.media.segment import MediaError
 
 @pytest.fixture
 def openings(monkeypatch):
-    """The times at which a film was opened."""
+    """The times at which a video was opened."""
     times = []
     opened_at = film_reader.opened_at
 
@@ -75,7 +75,7 @@ def test_earlier_times_can_be_read_after_the_end(media):
 
 
 def test_damage_before_an_utterance_does_not_matter(tmp_path):
-    """A reader that comes from before the damage gives what a new one gives."""
+    """A reader that starts before the damage equals a new one."""
     path = write_media(tmp_path / "a.mkv", film=Film())
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -87,7 +87,7 @@ def test_damage_before_an_utterance_does_not_matter(tmp_path):
 
 
 def outcome(read, path, times):
-    """The pixels at some times, or the reason why there are none."""
+    """The pixels at given times, or the reason for having none."""
     try:
         return [frame.pixels.tobytes() for frame in read(path, times)]
     except MediaError as error:

@@ -94,7 +94,7 @@ def test_frames_above_8192_pixels(tmp_path):
 
 
 def test_size_limit_applies_to_every_frame(media, monkeypatch):
-    """A decoder refuses frames that are larger than the container says, before it makes room."""
+    """A decoder refuses frames larger than the container states, before allocating memory."""
     assert len(list(read_frames(media("mkv"), [0.0]))) == 1
     monkeypatch.setitem(container.LIMITS, "max_pixels", str(64 * 48 - 1))
     with pytest.raises(MediaError) as caught:

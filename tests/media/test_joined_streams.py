@@ -38,7 +38,7 @@ def test_common_recordings_are_not_joined_streams(name, seconds):
     assert info.duration == pytest.approx(seconds, abs=0.03)
     assert info.parts == 2
     loudness = [np.sqrt(np.mean(part**2)) for part in np.array_split(samples, 10)]
-    assert min(loudness) > 0.05  # somebody speaks in every second
+    assert min(loudness) > 0.05  # there is speech in every second
     part = read_sound(CASES / name, start=4.0, end=7.0)
     np.testing.assert_allclose(part, samples[64000:112000], atol=2e-3)
     late = read_sound(CASES / name, start=8.0, end=9.0)

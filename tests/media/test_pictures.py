@@ -1,4 +1,4 @@
-"""Pictures from bytes: JPEG and PNG, upright; damaged and huge ones are rejected."""
+"""Images from bytes: JPEG and PNG, upright; damaged and huge ones are rejected."""
 
 import contextlib
 import struct
@@ -38,7 +38,7 @@ def chunk(name, data):
 
 
 def empty_png(width, height):
-    """A PNG that claims a size and has a few rows of it."""
+    """A PNG that claims a size but contains only a few rows."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes((3 * width + 1) * min(height, 10)))
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

@@ -130,7 +130,7 @@ def test_positions_of_doubtful_words():
 
 
 def owners(words, *turns):
-    """Whose sentence each word is in."""
+    """Speaker of the sentence that contains each word."""
     who = [Turn(speaker=name, start=start, end=end) for name, start, end in turns]
     return [s.speaker for s in split_sentences(words, who) for _ in s.words]
 

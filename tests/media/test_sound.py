@@ -1,4 +1,4 @@
-"""Sound is decoded to 16 kHz in sync, for any container, codec, rate and channels."""
+"""Audio is decoded to 16 kHz in sync, for any container, codec, rate and channels."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from media_files import Film, Sound, lag, murmur, tone, write_media
 from mmerc.media.decode import SAMPLE_RATE, Reason, read_sound
 from mmerc.media.segment import MediaError
 
-# Samples by which a whole file and a part of it may be late; a frame of AAC is 341 samples.
-# MPEG-TS does not tell how long the run-in of an encoder is; Matroska counts in milliseconds.
+# Allowed delay of a complete file and of a part, in samples; an AAC frame is 341 samples.
+# MPEG-TS does not state an encoder's delay; Matroska counts in milliseconds.
 WHOLE = {"ts": 341}
 PART = {"ts": 341, "mkv": 16, "webm": 16}
 KINDS = ("mp4", "mkv", "mov", "avi", "webm", "ts", "wav", "flac", "mp3", "ogg")
@@ -56,7 +56,7 @@ def test_lossless_audio_is_exact(tmp_path, kind):
 def test_part_equals_the_same_span_of_the_file(media, wholes, kind, start, length):
     first, stop = round(start * SAMPLE_RATE), round((start + length) * SAMPLE_RATE)
     actual = read_sound(media(kind), start=start, end=start + length)
-    # AAC decoders fill in noise of their own; a shift of one sample would be ten times as much.
+    # AAC decoders add their own noise; a shift of one sample would have ten times the effect.
     tolerance = 0.02 if kind == "mp4" else 2e-4
     np.testing.assert_allclose(actual, wholes(kind)[first:stop], atol=tolerance)
 
@@ -87,7 +87,7 @@ def test_frequencies_above_8_khz_do_not_alias(tmp_path):
     ids=["left", "right", "centre", "low", "back left", "back right"],
 )
 def test_channels_of_5_1_are_weighted(tmp_path, channel, expected):
-    """ITU-R BS.775: the centre is heard by both ears, the rear is 3 dB lower, no low effects."""
+    """ITU-R BS.775: centre in both channels, rear 3 dB lower, no low-frequency effects."""
 
     def level(sounding):
         samples = np.zeros((6, 48000), np.float32)

@@ -1,4 +1,4 @@
-"""What shifting sound keeps and loses: its spectrum and impulse response."""
+"""Audio shifts: spectrum and impulse response."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def tone(frequency, seconds=1.0):
 
 
 def loudness(samples):
-    """In decibels, after the first tenth of a second, in which a filter settles."""
+    """In decibels, without the first tenth of a second, in which a filter settles."""
     return 10 * np.log10(np.mean(np.square(samples[SAMPLE_RATE // 10 :], dtype=np.float64)))
 
 

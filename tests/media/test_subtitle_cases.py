@@ -16,7 +16,7 @@ TALK = [
 
 
 def cues(*texts, webvtt=False):
-    """Cues of two seconds, one after the other."""
+    """Consecutive cues of two seconds."""
     blocks = [
         f"{number}\n00:00:{2 * number:02d}.000 --> 00:00:{2 * number + 2:02d}.000\n{text}\n"
         for number, text in enumerate(texts, start=1)

@@ -10,7 +10,7 @@ from mmerc.errors import InputError
 from mmerc.media.speaker_turns import read_rttm
 from mmerc.media.subtitles import read_subtitles
 
-# Words are numbered, so that each is known again wherever it comes out.
+# Words are numbered, so that each can be identified in the output.
 LABELS = ["", "Mara: ", "[SPEAKER_00]: ", "(speaker 1) ", ">> ", ">> TOM: ", "- ", "<v Ann Lee>"]
 PIECES = [
     "\n", "\n\n", " ", "-->", "00:00:01,000 --> 00:00:02,000", "0:00:01.00", "-", ">>", ":", "<",
@@ -74,7 +74,7 @@ def written(kind, cues):
 
 
 def mutated(content, mutations):
-    """The content with parts cut, doubled or put in, and lines taken out."""
+    """The content with parts removed, duplicated or inserted, and lines removed."""
     for kind, where, length, piece in mutations:
         position = int(where * (len(content) + 1))
         if kind == "cut":

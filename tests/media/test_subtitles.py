@@ -125,7 +125,7 @@ def test_control_characters_do_not_reach_a_terminal(read):
     assert read(srt((1, 2, "one\x1b[31m two\x00\x9bthree")))[0].text == "one [31m two three"
 
 
-# What is said, and by whom
+# Words and speakers
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_speakers_of_one_cue_share_its_time(read):
     assert [(item.start, item.end) for item in actual] == [(10, 13), (13, 14)]
 
 
-# Order, overlap, and times that cannot be
+# Order, overlap, and impossible times
 
 
 def test_cues_are_sorted_and_may_overlap(read):
@@ -209,7 +209,7 @@ def test_file_with_only_music_has_no_words(read):
     assert read(srt((1, 2, "♪ la ♪"))) == ()
 
 
-# What is refused
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_hostile_cues_are_parsed_in_bounded_time(read, unit):
         assert said.text
 
 
-# Whatever pysubs2 writes
+# Output of pysubs2
 
 WORDS = st.text("abcäøЖ馬0159'.,!?", min_size=1, max_size=12)
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)

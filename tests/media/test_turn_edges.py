@@ -13,7 +13,7 @@ def turns(*items):
 
 
 def sentence(speaker, *times):
-    """A sentence with a word for every pair of start and end."""
+    """A sentence with one word per pair of start and end."""
     words = tuple(Word(text=f"w{n}", start=a, end=b) for n, (a, b) in enumerate(times))
     return Sentence(speaker=speaker, words=words)
 

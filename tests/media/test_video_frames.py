@@ -49,7 +49,7 @@ def test_varying_frame_rate(tmp_path, kind):
 
 
 def test_avi_b_frames_stay_in_order(tmp_path):
-    """AVI has no stamps for them: they come late by as many frames as the encoder looked ahead."""
+    """AVI has no timestamps for them: they are late by the encoder's number of lookahead frames."""
     path = write_media(tmp_path / "a.avi", film=Film())
     actual = numbers(path, [i / 25 for i in range(75)])
     assert actual == [max(number - 2, 0) for number in range(75)]
@@ -137,7 +137,7 @@ def test_frame_times_are_centres_of_equal_parts(start, length, count):
 
 
 def test_read_frames_leave_no_garbage(media):
-    """Decoded frames are large: they must go with their last reference."""
+    """Decoded frames are large: they must be freed with their last reference."""
     list(read_frames(media("mkv"), [0.1, 0.4]))
     gc.collect()
     gc.disable()

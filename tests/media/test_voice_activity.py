@@ -1,4 +1,4 @@
-"""Speech is detected, cut into utterances, and in sound of any length."""
+"""Speech is detected in audio of any length and split into utterances."""
 
 import math
 import sys
@@ -42,10 +42,10 @@ def silence(seconds):
 
 @pytest.fixture(scope="module")
 def talk():
-    """Two people after each other amid silence, 9.152 s (286 frames), and where they speak."""
+    """Two consecutive speakers between silences, 9.152 s (286 frames), and the times of speech."""
     parts = [silence(1.5), woman(), silence(1.3), man(), silence(1)]
     samples = np.concatenate(parts)[: 286 * FRAME]
-    # By ear and eye: above a hundredth of full scale from 0.22 to 2.40 s, and 0.20 to 2.72 s.
+    # Checked by ear and eye: above 1 % of full scale from 0.22 to 2.40 s, and 0.20 to 2.72 s.
     return samples, [(1.72, 3.90), (5.53, 8.05)]
 
 
@@ -67,7 +67,7 @@ def _spans_of(probabilities, limits):
 
 
 def test_network_equals_the_published_one_frame_by_frame(talk):
-    """The TorchScript file of the same package, which is told one frame at a time."""
+    """The TorchScript file of the same package, which takes one frame at a time."""
     samples = talk[0][: 130 * FRAME]
     reference = torch.jit.load(_SILERO.locate() / "silero_vad.jit")
     frames = torch.from_numpy(samples).split(FRAME)
@@ -102,7 +102,7 @@ def test_non_speech_sounds(samples):
 
 
 def test_long_recording_equals_its_parts(talk):
-    """More than a minute, and somebody speaks as it ends: the next block goes on from there."""
+    """More than a minute with speech at its end: the next block continues from there."""
     samples, expected = talk
     period = len(samples) / SAMPLE_RATE
     sound = np.concatenate([silence(2), *[samples] * 8])
@@ -175,7 +175,7 @@ def test_file_is_read_in_short_pieces(tmp_path):
 
 
 def frames(*runs):
-    """Probabilities: each run is (seconds, probability)."""
+    """Probabilities from runs of (seconds, probability)."""
     return np.concatenate(
         [np.full(round(time * FRAMES_A_SECOND), probability) for time, probability in runs]
     ).astype(np.float32)
@@ -201,7 +201,7 @@ def test_shortest_utterance(length, count):
 
 
 def test_long_speech_is_split_at_its_lowest_probability():
-    """45 s: 0.3 s of a pause at 13 s and at 30 s; the first 5 s have one too, which is early."""
+    """45 s with pauses of 0.3 s at 13 s and 30 s, and one in the first 5 s, which is too early."""
     runs = [(5, 0.9), (0.3, 0), (7.7, 0.9), (0.3, 0), (16.7, 0.9), (0.3, 0), (14.7, 0.9)]
     actual = times(_spans_of(frames(*runs), LIMITS))
     np.testing.assert_allclose(actual, [(0, 13.15), (13.15, 30.15), (30.15, 45)], atol=0.1)

@@ -4,7 +4,7 @@ from df_erc_oracles import SIZES
 
 @pytest.fixture
 def batch(make_batch):
-    """Four conversations, some modalities absent, some labels unknown, one utterance with none."""
+    """Four conversations with absent modalities, unknown labels and one empty utterance."""
     batch = make_batch(SIZES, absent=0.25, unknown=0.2, seed=8)
     for present in batch.present.values():
         present[0, 2] = False
@@ -15,5 +15,5 @@ def batch(make_batch):
 
 @pytest.fixture
 def whole_batch(make_batch):
-    """Nothing absent, nothing unknown: the paper's own case."""
+    """Nothing absent, nothing unknown: the case of the paper."""
     return make_batch(SIZES, seed=2)

@@ -1,6 +1,6 @@
 """DF-ERC's equations (Li et al. 2023), each written out as slow loops.
 
-Every oracle takes the model's own layers (MLPs, projections, LSTM) and nothing else from it.
+Every oracle uses only the model's own layers (MLPs, projections, LSTM).
 """
 
 import torch
@@ -89,7 +89,7 @@ def residual(model, batch, m, place):
 
 
 def contribution_oracle(model, batch):
-    """Student's weight by modality and place; the terms of L_p and L_q by modality."""
+    """Student's weight by modality and position; the terms of L_p and L_q by modality."""
     weights = {m: {} for m in model.config.modalities}
     teacher_terms = {m: [] for m in weights}
     student_terms = {m: [] for m in weights}
@@ -125,7 +125,7 @@ def fusion_oracle(model, batch, place, weights):
 
 
 def aligned_items(model, batch):
-    """Eq. 17: (modality, place) -> x, where present."""
+    """Eq. 17: (modality, position) -> x, where present."""
     return {
         (m, place): model.refusion.aligned[m](residual(model, batch, m, place))
         for place in places(batch)
@@ -135,7 +135,7 @@ def aligned_items(model, batch):
 
 
 def prototypes_of(gathered, classes, width):
-    """Eq. 18 from scratch: the mean of all items of a class so far, and how many there are."""
+    """Eq. 18 from scratch: the mean and number of all items of a class so far."""
     mean, count = torch.zeros(classes, width), torch.zeros(classes)
     for k in range(classes):
         own = [item for item, label in gathered if label == k]
@@ -168,7 +168,7 @@ def psi_oracle(items, m_names, place):
 
 
 def whole_oracle(model, batch):
-    """Logits by place, following Eqs. 1-23 one conversation at a time."""
+    """Logits by position, following Eqs. 1-23 one conversation at a time."""
     weights, _, _ = contribution_oracle(model, batch)
     items = aligned_items(model, batch)
     logits = {}

@@ -1,7 +1,7 @@
 """DQ-Former's equations (MM 2024), each written out as slow loops over one utterance.
 
-Every oracle takes the model's own weights. States are lists of layers of lists of vectors: of an
-utterance without a modality there is nothing.
+Every oracle uses the model's own weights. States are lists of layers of lists of vectors; an
+utterance without a modality has none.
 """
 
 import torch
@@ -28,7 +28,7 @@ def fed_forward(network, vector):
 
 
 def attention_oracle(layer, query, states):
-    """softmax(q K' / sqrt d) V of one query in every head, through the output projection."""
+    """softmax(q K' / sqrt d) V of one query in every head, with the output projection."""
     q, size = linear(layer.query, query), len(query) // layer.heads
     keys = [linear(layer.key, state) for state in states]
     values = [linear(layer.value, state) for state in states]
@@ -59,7 +59,7 @@ def cross_modal_oracle(layer, queries, states):
 
 
 def confidence_oracle(network, states, threshold):
-    """Eqs. 5-8 for one utterance: states {m: vectors}, of those modalities that are there."""
+    """Eqs. 5-8 for one utterance: states {m: vectors}, for the present modalities."""
     raw = {}
     for m, vectors in states.items():
         h = sum(vectors) / len(vectors)

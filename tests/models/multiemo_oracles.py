@@ -1,6 +1,6 @@
 """MultiEMO's equations (Shi and Huang 2023), each written out as slow loops.
 
-Every oracle takes the model's own weights (and DialogueRNN, which has its own oracle in tests/nn).
+Every oracle uses the model's own weights (and DialogueRNN, which has its own oracle in tests/nn).
 """
 
 import numpy as np
@@ -62,7 +62,7 @@ def soft_hgr_oracle(first, second):
 
 
 def attention_oracle(layer, queries, source, readable):
-    """Eqs. 2-4 for one conversation: -> what comes out [n, W], and each one's shares [n, n]."""
+    """Eqs. 2-4 for one conversation: -> outputs [n, W] and attention weights [n, n]."""
     size = queries.shape[1] // layer.heads
     keys = [layer.key.weight @ vector for vector in source]
     values = [layer.value.weight @ vector for vector in source]
@@ -91,7 +91,7 @@ def normed(layer, vectors):
 
 
 def stream_oracle(layers, others, context, present, modality):
-    """Eqs. 2-12 of one modality in one conversation; also the mean shares by modality read."""
+    """Eqs. 2-12 of one modality in one conversation; also mean attention weights by modality."""
     queries, seen = context[modality], {}
     for layer in layers:
         for other in others:
@@ -109,11 +109,11 @@ def stream_oracle(layers, others, context, present, modality):
     return queries, seen
 
 
-# The whole
+# The complete model
 
 
 def contexts_of(model, batch):
-    """Each conversation's contexts, computed by themselves: [{m: [n, W]}], [{m: [n] bool}]."""
+    """Each conversation's contexts, computed separately: [{m: [n, W]}], [{m: [n] bool}]."""
     actual = []
     for b, size in enumerate(batch.mask.sum(1).tolist()):
         present = {m: batch.present[m][b, :size] for m in model.config.modalities}
@@ -144,7 +144,7 @@ def scores_oracle(model, joint):
 
 
 def whole_oracle(model, batch):
-    """By place: the fused features {m: [W]}, z and the scores."""
+    """By position: the fused features {m: [W]}, z and the scores."""
     names = model.config.modalities
     fused_at, joint_at, scores_at = {}, {}, {}
     for b, (context, present) in enumerate(contexts_of(model, batch)):

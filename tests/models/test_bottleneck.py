@@ -76,7 +76,7 @@ def test_three_losses(model, batch):
 
 
 def test_every_fusion_weight_has_a_gradient(model, batch):
-    """The encoders' layers above the fusion have none: fusion layers stand in their place."""
+    """The encoder layers above the fusion have no gradient: fusion layers replace them."""
     model.train()(batch).loss.backward()
     without = [
         name
@@ -89,7 +89,7 @@ def test_every_fusion_weight_has_a_gradient(model, batch):
 
 
 def test_models_with_the_former_readout_still_load(make_sound_model, batch, tmp_path):
-    """Their configuration does not name a readout."""
+    """Their configuration has no readout setting."""
     model = make_sound_model("mbt", fusion_layers=2, attention_heads=4).eval()
     model.save_pretrained(tmp_path / "model")
     path = tmp_path / "model" / "config.json"

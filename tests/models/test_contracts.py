@@ -16,7 +16,7 @@ from mmerc.nn.text_encoder import TextEncoderConfig
 from mmerc.prediction.run_model import run_model
 
 VECTORS = [(name, False) for name in _MODELS]
-TOKENS = [(name, True) for name in _MODELS if name != "majority"]  # which reads nothing at all
+TOKENS = [(name, True) for name in _MODELS if name != "majority"]  # reads no input
 SIZES = (3, 1, 6, 4)
 
 
@@ -170,7 +170,7 @@ def test_losses_are_finite_and_a_gradient_reaches_every_parameter(model, batch):
 
 
 def reads_one_state(name):
-    """Whether it chooses among the states of a vector, which has but one (DQ-Former, MulT)."""
+    """Whether it selects among the states of a vector, which has only one (DQ-Former, MulT)."""
     crosses = name.startswith(("crossing.", "alone.")) or ".cross_attention." in name
     return crosses and (".query." in name or ".key." in name)
 
@@ -204,7 +204,7 @@ def fits(predicted, labels, *, most_frequent):
 
 def test_save_and_load(model, examples, batch, tmp_path):
     model.fit(statistics_of(model, examples))
-    model.train()(batch)  # prototypes and the like have something to say
+    model.train()(batch)  # gives prototypes and similar state an effect
     model.eval()
     trained_on = TrainedOn(corpus="own", conversations=frozenset({"b", "a"}))
     model.save_pretrained(tmp_path / "model", trained_on=trained_on)
@@ -221,7 +221,7 @@ def test_save_and_load(model, examples, batch, tmp_path):
         one, other = model(batch), loaded(batch)
     assert torch.equal(one.logits, other.logits)
     assert torch.equal(one.loss, other.loss)
-    model.save_pretrained(tmp_path / "model")  # replaces what stands there
+    model.save_pretrained(tmp_path / "model")  # replaces the existing values
     assert TrainedOn.read(tmp_path / "model").conversations == frozenset()
 
 
@@ -293,7 +293,7 @@ def test_label_order_survives(name, make_model, tmp_path):
 @pytest.mark.parametrize("name", _MODELS)
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_both_reductions(name, reduction, make_model, make_batch):
-    """Twice the same conversations: means stay, sums double."""
+    """The same conversations twice: means are unchanged, sums double."""
     settings = {"reduction": reduction, "dropout": 0.0}
     known = model_class(name).config_class.model_fields
     model = make_model(name, **{key: settings[key] for key in settings if key in known}).eval()

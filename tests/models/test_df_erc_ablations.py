@@ -96,7 +96,7 @@ def test_without_contribution_present_modalities_weigh_equally(make_model, batch
 
 
 def test_contribution_without_weights_keeps_its_losses(make_model, batch):
-    """The whole model's losses, and the fusion of "-CFM"."""
+    """The losses of the complete model with the fusion of "-CFM"."""
     model = make_model("df-erc", ablations=("-CFM(weights)",)).eval()
     output = model(batch)
     _, teacher_terms, student_terms = contribution_oracle(model, batch)
@@ -134,7 +134,7 @@ def test_normalised_contributions_sum_to_1(make_model, batch):
 
 
 def test_attention_over_modalities(make_model, batch):
-    """Self-attention by hand for one utterance; weights are those of a distribution."""
+    """Self-attention by hand for one utterance; weights form a distribution."""
     model = make_model("df-erc", ablations=("-CFM+Att",), attention_heads=2).eval()
     model.requires_grad_(False)
     assert not group(model, "fusion.teacher") | group(model, "fusion.student")
@@ -188,7 +188,7 @@ def test_constant_context_weight(make_model, batch, ablation, weight):
         torch.allclose(model(one).logits[0, 0], whole[place], atol=1e-6)
         for one, place in zip(alone, places(batch), strict=True)
     ]
-    # Without context an utterance is judged by itself; with it, only one alone is.
+    # Without context every utterance is judged by itself; with context only a single one is.
     assert all(same) == (ablation == "-CRM(zero)")
     assert bool(group(model, "refusion.context")) == (ablation == "-CRM(full)")
 

@@ -23,9 +23,9 @@ def make_judge(*, causal=False):
 
 
 def sure(classes, certainty=2.0):
-    """Logits of a classifier that names these classes. Shape: [1, N] -> [1, N, K].
+    """Logits of a classifier that predicts these classes. Shape: [1, N] -> [1, N, K].
 
-    What it hears counts beside the frequencies in its training.
+    Its evidence counts relative to the frequencies in its training.
     """
     usual = torch.tensor([count + 1.0 for count in COUNTS]).log()
     return usual + certainty * torch.nn.functional.one_hot(classes, CLASSES).float()
@@ -40,7 +40,7 @@ def everywhere(length):
 
 
 def kept_slowly(logits, present, last):
-    """The modalities to keep, judged by the utterances before ``last``."""
+    """The modalities to keep, judged from the utterances before ``last``."""
     total = sum(COUNTS) + CLASSES
     training = [(count + 1) / total for count in COUNTS]
 
@@ -143,7 +143,7 @@ def test_single_modality_is_kept():
 
 @pytest.fixture
 def judging_model(make_model):
-    """A model whose classifiers read the first numbers of the vectors as logits."""
+    """A model whose classifiers use the first values of the vectors as logits."""
     model = make_model("df-erc", consistency=True).eval()
     classes = len(model.labels)
     for m in model.inputs.output_widths:

@@ -51,7 +51,7 @@ def test_sum_over_a_dialogue_equals_the_paper(make_model, whole_batch):
     """Without absences the sum runs over n - 1, or 2, positives of all 3n items."""
     model = make_model("df-erc", reduction="sum", modality_temperature=1e6).eval()
     loss = model(whole_batch).losses["contrast_modality"].detach()
-    # At an endless temperature every term is log(3n - 1).
+    # At infinite temperature every term is log(3n - 1).
     expected = sum(3 * n * (n - 1) * math.log(3 * n - 1) for n in SIZES)
     assert float(loss) == pytest.approx(expected, rel=1e-4)
     model = make_model("df-erc", reduction="sum", utterance_temperature=1e6).eval()

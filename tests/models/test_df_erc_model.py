@@ -126,7 +126,7 @@ def test_modality_subsets(make_model, batch, modalities):
 
 
 def test_bfloat16_trains_on_the_same_losses(make_model, batch):
-    """Rows that only fill up have neither labels nor vectors."""
+    """Padding rows have neither labels nor vectors."""
     model = make_model("df-erc", dropout=0.0).train()
     expected = model(batch).losses
     model.start_epoch()

@@ -78,7 +78,7 @@ def test_prototype_loss_margin():
 
 
 def test_prototype_has_no_gradient_of_its_own(make_model, whole_batch):
-    """Only the items move towards the prototypes: they are made of detached items."""
+    """Only the items move towards the prototypes, which consist of detached items."""
     prototypes = EmotionPrototypes(2, 3, margin=0.0)
     items = torch.randn(4, 3, requires_grad=True)
     labels = torch.tensor([0, 0, 1, 0])
@@ -119,7 +119,7 @@ def test_similarity_matches_a_calculation_by_hand():
 
 
 def test_fused_vectors_scaled_before_the_context(make_model, batch):
-    """Footnote 1: (1 - psi) h^f is what the LSTM reads, and its states are not scaled."""
+    """Footnote 1: the LSTM reads (1 - psi) h^f, and its states are not scaled."""
     model = make_model("df-erc", scale_context="input").eval()
     packing, vectors, present = model.pack_inputs(batch)
     vectors = model.disentanglement(vectors, present, packing).vectors
@@ -136,7 +136,7 @@ def test_fused_vectors_scaled_before_the_context(make_model, batch):
         torch.testing.assert_close(actual[b, :size], expected, atol=1e-5, rtol=1e-4)
 
 
-# Batch normalisation before the alignment (ours)
+# Batch normalisation before the alignment (not in the paper)
 
 
 def normalised_oracle(model, batch, items):

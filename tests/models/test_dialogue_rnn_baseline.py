@@ -12,7 +12,7 @@ def test_joined_vectors_pass_through_one_network(make_model, make_batch):
     batch = make_batch([4, 2], absent=0.3, seed=3)
     present = {m: existing.clone() for m, existing in batch.present.items()}
     for existing in present.values():
-        existing[0, 1] = False  # an utterance without anything: the states pass it by
+        existing[0, 1] = False  # an utterance without any modality: the states are unchanged
     batch = batch.with_present(present)
     logits = model(batch).logits
     for b, size in enumerate((4, 2)):

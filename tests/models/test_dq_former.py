@@ -25,7 +25,7 @@ CLOSE = {"atol": 1e-4, "rtol": 1e-4}
 
 @pytest.fixture
 def make(make_sound_model):
-    """A function that makes a small DQ-Former on the tiny encoders, its confidences apart."""
+    """A function that creates a small DQ-Former on the tiny encoders, with distinct confidences."""
 
     def build(**settings):
         model = make_sound_model("dq-former", **settings).eval()
@@ -135,7 +135,7 @@ def test_fused_queries(make):
 def test_untrained_queries_tell_utterances_apart(make_sound_model, settings):
     model = make_sound_model("dq-former", **settings).eval()
     torch.manual_seed(0)
-    states = 0.3 * torch.randn(2, 16, 1, 32)  # a vector an utterance and modality
+    states = 0.3 * torch.randn(2, 16, 1, 32)  # one vector per utterance and modality
     mask = torch.ones(16, 1, dtype=torch.bool)
     queries, _ = model.fuse({m: Stream((s,) * 2, mask) for m, s in zip(PAIR, states, strict=True)})
     fused = queries.mean(1)

@@ -17,7 +17,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class FolderHub:
-    """The Hub's side: keeps what is sent as the Hub's own cache lays it out."""
+    """The Hub's side: stores uploads in the layout of the Hub's cache."""
 
     cache: Path
 
@@ -44,7 +44,7 @@ class FolderHub:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A Hub in a folder; there is no network (HF_HUB_OFFLINE), so that nothing else answers."""
+    """A Hub in a folder, without network (HF_HUB_OFFLINE), so that nothing else can respond."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     actual = FolderHub(tmp_path / "hub")
     monkeypatch.setattr("huggingface_hub.HfApi", lambda: actual)

@@ -24,7 +24,7 @@ def model(make_model):
 
 @pytest.fixture
 def silent_batch(batch):
-    """As ``batch``, but nobody's voice is there in the first conversation, no text in the last."""
+    """Like ``batch``, but without audio in the first conversation and text in the last."""
     present = {m: existing.clone() for m, existing in batch.present.items()}
     present["audio"][0] = False
     present["text"][3] = False
@@ -40,7 +40,7 @@ def test_attention_equals_eqs_2_to_12(model, silent_batch):
                 expected, seen = stream_oracle(
                     model.fusion.layers[m], others_of(m), context, present, m
                 )
-                existing = present[m]  # what is fused for an absent vector, nobody reads
+                existing = present[m]  # the fused value of an absent vector is never read
                 torch.testing.assert_close(fused[m][b, :size][existing], expected[existing])
                 for other in others_of(m):
                     if other in seen:
@@ -80,7 +80,7 @@ def test_order_equals_the_paper(model):
 
 
 def test_projections_have_no_bias_and_the_feed_forward_has(model):
-    """Eqs. 2-4 print none, Eqs. 10 and 11 do."""
+    """Eqs. 2-4 have no bias, Eqs. 10 and 11 do."""
     names = {
         name.split(".")[-2:][0] for name, _ in model.fusion.named_parameters() if "bias" in name
     }

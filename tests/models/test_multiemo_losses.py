@@ -11,7 +11,7 @@ SETTINGS = {"temperature": 0.8, "focus": 2.0, "sample_weight": 0.8}
 
 
 def case():
-    """Class 2 stands alone, class 3 is absent, some labels are unknown."""
+    """Class 2 occurs once, class 3 is absent, some labels are unknown."""
     vectors = 1.5 * torch.randn(14, 5, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 1, 0, -100, 1, 2, 0, 0, -100, 1, 0, 1, 0, 0])
     return vectors.requires_grad_(), labels
@@ -44,7 +44,7 @@ MELD_COUNTS = torch.tensor([4710, 1205, 268, 683, 1743, 271, 1109])
 
 
 def test_scales_of_the_class_weights_on_meld():
-    """Raw weights average 4.4 over the utterances; as released they are 62 times smaller."""
+    """Raw weights average 4.4 over the utterances; the released code's are 62 times smaller."""
     labels = torch.repeat_interleave(torch.arange(7), MELD_COUNTS)
     raw, summed, mean = (class_weights(labels, MELD_COUNTS, 0.8, s) for s in ("raw", "sum", "mean"))
     assert float(raw.mean()) == pytest.approx(4.42, abs=0.01)
@@ -54,7 +54,7 @@ def test_scales_of_the_class_weights_on_meld():
 
 
 def test_perfectly_separated_classes_cost_about_the_logarithm_of_their_size():
-    """Positives share the softmax, so no item costs less than w log(n - 1) by much."""
+    """Positives share the softmax, so no item's loss is far below w log(n - 1)."""
     counts = MELD_COUNTS // 16
     labels = torch.repeat_interleave(torch.arange(7), counts)
     loss = swfc(torch.eye(7)[labels] - 1 / 7, labels, **SETTINGS)
@@ -65,7 +65,7 @@ def test_perfectly_separated_classes_cost_about_the_logarithm_of_their_size():
 
 
 def test_rare_classes_have_larger_weights():
-    """Both of a pair against six: the pair's pull on each other grows by more."""
+    """A pair against a class of six: the attraction within the pair grows more."""
     labels = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1])
     vectors = torch.eye(8)[:, :8].requires_grad_()
     even = gradients(swfc(vectors, labels, **SETTINGS | {"sample_weight": 0.0}), vectors)
@@ -135,7 +135,7 @@ def test_correlation_equals_eq_20(items, width):
 
 
 def test_correlation_is_lowest_for_equal_features():
-    """Of white features: -D/2 for the same ones, D/2 for strangers (Wang et al. 2019)."""
+    """For white features: -D/2 if equal, D/2 if unrelated (Wang et al. 2019)."""
     torch.manual_seed(2)
     raw = torch.randn(4000, 3, dtype=torch.float64)
     white = torch.linalg.qr(raw - raw.mean(0))[0] * 4000**0.5

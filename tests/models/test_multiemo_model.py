@@ -112,7 +112,7 @@ def test_classes_are_counted_over_the_training_split(make_model, batch, tmp_path
 
 
 def test_batch_losses_are_for_training_only(make_model, batch):
-    """So that an evaluation does not depend on which conversations share a batch."""
+    """Evaluation must not depend on which conversations share a batch."""
     output = make_model("multiemo", layers=1).eval()(batch)
     assert float(output.losses["contrast"]) == float(output.losses["correlation"]) == 0
     torch.testing.assert_close(output.loss, 0.3 * output.losses["emotion"])
@@ -154,7 +154,7 @@ def positions_oracle(count, width):
 
 
 def test_two_stage_text(make_model, make_batch):
-    """App. A.1: every conversation by itself, its present texts alone."""
+    """App. A.1: every conversation separately, with its present texts only."""
     batch = make_batch((4, 2, 3), absent=0.25, seed=8)
     model = make_model("multiemo", layers=1, dropout=0.0, text_transformer_layers=2).eval()
     width = model.config.width
@@ -174,7 +174,7 @@ def test_two_stage_text(make_model, make_batch):
 
 @pytest.mark.parametrize("name", ["df-erc", "multiemo"])
 def test_stored_text_vectors_get_dropout(make_model, batch, name):
-    """In training alone, and the text alone."""
+    """Only in training, and only for text."""
     model = make_model(name, text_dropout=0.5)
     vectors, _ = model.inputs(batch)
     assert all(torch.equal(v, vectors[m]) for m, v in model.eval().text_dropout(vectors).items())
@@ -273,7 +273,7 @@ def test_compute_intermediates_shows_what_the_model_computes(make_model, batch):
 
 
 def test_explanation_shows_attended_utterances(make_model, batch):
-    """Mean over layers and all pairs of modalities, of which the asking one is there."""
+    """Mean over layers and all modality pairs whose querying modality is present."""
     model = make_model("multiemo", layers=2).eval()
     explanation = model(batch).explanation
     for b, (context, present) in enumerate(contexts_of(model, batch)):
@@ -300,7 +300,7 @@ def test_no_cross_modal_attention_is_reported_if_disabled(make_model, batch, set
 @pytest.mark.parametrize("missing", ["text", "audio", "video"])
 @pytest.mark.parametrize("training", [True, False])
 def test_modality_absent_in_a_complete_conversation(make_model, batch, missing, training):
-    """No face in a whole conversation, say: what stands there is never read."""
+    """For example, a conversation without faces: the values at absent places are never read."""
     present = {m: existing.clone() for m, existing in batch.present.items()}
     present[missing][0] = False
     features = dict(batch.features) | {missing: batch.features[missing].clone()}

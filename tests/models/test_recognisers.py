@@ -19,7 +19,7 @@ def model(make_model):
 
 
 def test_log_probabilities_are_added_without_text(model, make_batch):
-    """The slow form: utterance by utterance, from the classifiers alone."""
+    """Slow reference: utterance by utterance, from the classifiers only."""
     batch = make_batch((4, 6, 3), absent=0.4, seed=5)
     vectors, present = model.inputs(batch)
     logits = model(batch).logits
@@ -38,7 +38,7 @@ def test_log_probabilities_are_added_without_text(model, make_batch):
 
 
 def test_fusion_uses_the_reported_states(make_model, make_batch):
-    """Vectors that show the same are fused to the same."""
+    """Vectors with equal logits give equal fused results."""
     model = make_model("df-erc", recognisers=True).eval()
     for classifier in model.recognisers.classifiers.values():
         torch.nn.init.zeros_(classifier[-1].weight)
@@ -48,7 +48,7 @@ def test_fusion_uses_the_reported_states(make_model, make_batch):
 
 
 def test_each_recogniser_learns_from_its_modality(make_batch):
-    """The slow form of the loss: an item weighs the inverse of its class's frequency."""
+    """Slow reference of the loss: items are weighted by the inverse frequency of their class."""
     batch = make_batch((4, 3), absent=0.3, unknown=0.2, seed=1)
     own = {"audio": torch.where(torch.rand(batch.labels.shape) < 0.5, 1, -100)}
     batch = replace(batch, modality_labels=own)

@@ -57,7 +57,7 @@ nothing = "a string"
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Put a package with the given entry points where Python finds installed packages."""
+    """Install a package with the given entry points where Python finds it."""
 
     def install(**entry_points):
         site = tmp_path / "site"

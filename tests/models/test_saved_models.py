@@ -141,7 +141,7 @@ def test_run_folder_stands_for_its_best_seed_on_validation(make_model, tmp_path)
 
 @pytest.fixture(params=["lora", "frozen"])
 def compact(make_model, make_batch, tmp_path, request):
-    """A compact model of an encoder that stays where it is, beside the model itself."""
+    """A compact model with an external encoder, next to the full model."""
     model = make_model("df-erc", tokens=True, encoder={"tuning": request.param}).eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -184,7 +184,7 @@ def test_effects_of_leaving_out(make_sound_model, batch):
 
 @torch.inference_mode()
 def test_audio_and_tokens_stay_with_their_utterance(model, groups, batch):
-    """Conversations of several utterances: each is read again by itself."""
+    """Conversations of several utterances: each is encoded again separately."""
     model.eval()
     whole = probabilities(model, batch)
     actual = measure_effects(model, batch, whole).context

@@ -8,7 +8,7 @@ from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
 
 
 def utterances(sizes, *, tokenizer, seed=0, absent=0.0, unknown=0.0, video=0, classes=4):
-    """Conversations as dictionaries of lists: ids, samples, vector, label, an utterance each."""
+    """Conversations as dictionaries of lists per utterance: ids, samples, vector, label."""
     numbers = random.Random(seed)
     torch.manual_seed(seed)
     predictions = []

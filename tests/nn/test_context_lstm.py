@@ -22,7 +22,7 @@ def direction(vectors, weight_in, weight_state, bias):
 
 
 def oracle(module, vectors):
-    """[n, D] -> [n, width], forwards and, where there is one, backwards beside it."""
+    """[n, D] -> [n, width], forward and, if bidirectional, concatenated with backward."""
     p = dict(module.lstm.named_parameters())
     joined = direction(
         vectors, p["weight_ih_l0"], p["weight_hh_l0"], p["bias_ih_l0"] + p["bias_hh_l0"]

@@ -19,7 +19,7 @@ def gru(weights, bias, inputs, state):
 
 
 def weights_of(module, run):
-    """The three units' weights and biases of one run, and the attention's matrix."""
+    """Weights and biases of the three GRU cells of one direction, and the attention matrix."""
     vector, query = module.from_vector[run].split([6 * H, H], 1)
     to_global, to_party = vector.chunk(2, 1)
     pg, gg, cp, pp, pe, ee = module.recurrent[:, run]
@@ -54,7 +54,7 @@ def one_direction(weights, vectors, speakers):
 
 
 def oracle(module, vectors, present, speakers):
-    """Conversation by conversation; an absent utterance is as if nobody had spoken."""
+    """Conversation by conversation; an absent utterance is skipped."""
     modalities, conversations, steps = present.shape
     directions = 2 if module.bidirectional else 1
     out = {}
@@ -108,7 +108,7 @@ def test_states_and_gradients_match_the_equations(bidirectional, speakers):
 
 
 def test_absent_utterance_leaves_every_state_unchanged():
-    """Its own output is its neighbour's, also in padding; the others' are as without it."""
+    """Its output equals its neighbour's, also in padding; other outputs are as without it."""
     module, vectors, present, who = case(modalities=1, bidirectional=False, absent=0.4)
     states = module(vectors, present, who)[0]
     for b, existing in enumerate(present[0]):

@@ -14,7 +14,7 @@ def test_keeps_the_expectation_and_scales_kept_values(rate, shape):
     assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - rate)))
     if dropped.numel() > 10_000:
         assert (dropped == 0).float().mean() == pytest.approx(rate, abs=0.005)
-        # Neighbours come out of one random word: they must not depend on each other.
+        # Neighbours come from one random word: they must be independent.
         zero = (dropped == 0).flatten().float()
         for distance in (1, 2, 3, 4):
             both = (zero[:-distance] * zero[distance:]).mean()

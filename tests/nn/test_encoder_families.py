@@ -1,6 +1,6 @@
 """Every supported encoder family: packed utterances stay separate, padding has no effect.
 
-Small models with random weights, in the settings that make a difference: windows of local attention
+Small models with random weights, in settings that matter here: windows of local attention
 smaller than a row, padding ids other than 0, biases between positions, convolutions.
 """
 
@@ -97,7 +97,7 @@ def build_folder(folder, family, settings):
         **settings,
     )
     model = AutoModel.from_config(config)
-    with torch.no_grad():  # biases and norms too, which are 0 and 1 at first
+    with torch.no_grad():  # including biases and norms, which are initially 0 and 1
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     model.save_pretrained(folder)
@@ -137,7 +137,7 @@ def encode(encoder, conversations):
 
 
 def rows_by_hand(encoder, texts):
-    """For each utterance with words: its number, the tokens that are read, the tokens pooled."""
+    """For each utterance with words: its number, the tokens read, and the tokens pooled."""
     first, last = encoder.tokenizer.first_id, encoder.tokenizer.last_id
     said = encoder.tokenizer.encode(texts, limit=20)
     for i, tokens in enumerate(said):
@@ -183,7 +183,7 @@ def test_isolated_utterances_do_not_depend_on_neighbours(folders, family):
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("family", SETTINGS)
 def test_gradients_do_not_depend_on_padding_or_neighbours(folders, family, scope):
-    """In training too, where another attention kernel runs."""
+    """Also in training, which uses another attention kernel."""
     gradients = []
     for conversations in ([SAID[0]], SAID):
         encoder = load(folders(family), scope=scope).train()
@@ -200,7 +200,7 @@ def test_gradients_do_not_depend_on_padding_or_neighbours(folders, family, scope
 
 @pytest.mark.parametrize("family", SETTINGS)
 def test_states_of_every_layer_do_not_depend_on_padding(folders, family):
-    """As models that read utterances one by one use them."""
+    """In the mode of models that read utterances separately."""
     encoder = load(folders(family)).eval()
     tokenizer = encoder.tokenizer
     ids = [tokenizer.first_id, *tokenizer.encode(["saw blue"], limit=9)[0], tokenizer.last_id]
@@ -265,7 +265,7 @@ def test_lora_reaches_every_layer_and_can_be_merged(folders, family):
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_encoder_family_that_reads_padding_is_refused(folders, scope):
-    """FNet mixes all tokens of a row by a Fourier transform, padding among them."""
+    """FNet mixes all tokens of a row, including padding, by a Fourier transform."""
     with pytest.raises(InputError, match="'fnet', which lets padding change its output") as caught:
         load(folders("fnet"), scope=scope)
     assert "use BERT, RoBERTa" in str(caught.value)
@@ -275,7 +275,7 @@ def test_encoder_family_that_reads_padding_is_refused(folders, scope):
 def test_saved_model_whose_encoder_reads_padding_is_refused(
     folders, make_model, tmp_path, monkeypatch
 ):
-    """As earlier versions saved it."""
+    """A model saved by an earlier version."""
     monkeypatch.setattr(text_encoder, "check_encoder", lambda *_: None)
     encoder = TextEncoderConfig(name=str(folders("fnet")))
     model = make_model("language-model", text_encoder=encoder)
@@ -285,7 +285,7 @@ def test_saved_model_whose_encoder_reads_padding_is_refused(
 
 
 def test_family_with_fewer_positions_than_declared_is_refused_with_advice(folders):
-    """Longformer counts from the padding token; at 64 tokens it can be used."""
+    """Longformer counts positions from the padding token; with 64 tokens it can be used."""
     with pytest.raises(InputError, match=r"fails on a row of 66 tokens .*; lower .*max_length, or"):
         load(folders("longformer"))
     encoder = load(folders("longformer"), max_length=64, scope="utterance").eval()

@@ -9,11 +9,11 @@ import torch
 from mmerc.nn.levelling import LevellingConfig, level_vectors
 
 WIDTH = 6
-RECORDING, SPEAKER = 20, 10  # the priors of the defaults
+RECORDING, SPEAKER = 20, 10  # the default priors
 
 
 def shrunk_slowly(scores, centre, spread, prior):
-    """Mean and variance of the scores with ``prior`` typical ones beside them."""
+    """Mean and variance of the scores together with ``prior`` typical ones."""
     weight = 1 / (len(scores) + prior)
     mean = weight * (sum(scores) + prior * centre)
     variance = weight * sum((score - mean) ** 2 for score in scores)
@@ -21,7 +21,7 @@ def shrunk_slowly(scores, centre, spread, prior):
 
 
 def slowly(scores, speakers, *, by, causal=False):
-    """Levelled scores, one utterance and one dimension after the other; None is absent."""
+    """Levelled scores, one utterance and dimension at a time; None is absent."""
     levelled = []
     for row, vector in enumerate(scores):
         if vector is None:

@@ -69,7 +69,7 @@ def test_bert_and_lora_equal_transformers_and_peft_bit_for_bit(rows, bfloat16, m
 
 def test_training_only_the_last_layers_equals_the_full_network(rows, monkeypatch):
     """Lower layers read each row once, and are neither trained nor noisy."""
-    close = partial(torch.allclose, atol=1e-5)  # attention with gradients is another kernel
+    close = partial(torch.allclose, atol=1e-5)  # attention with gradients uses another kernel
     ids, mask, _ = rows
     adapted = encoder(to_train=False, tuning="lora").backbone
     bert = adapted.get_base_model()

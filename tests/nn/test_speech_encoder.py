@@ -43,7 +43,7 @@ KINDS = [(name, size) for name in WAVEFORM_MODELS for size in ("base", "large")]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory, tiny_speech_encoder):
-    """Folders of small random encoders: each kind as its base and as its large models are built."""
+    """Folders of small random encoders: each type in its base and large architecture."""
     predictions = {("whisper", "tiny"): tiny_speech_encoder}
     for kind, size in KINDS:
         large = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
@@ -73,7 +73,7 @@ def encoder(kind, folders):
 
 
 def clips(*lengths, seed=0):
-    """Padded noise, and its lengths."""
+    """Padded noise and its lengths."""
     numbers = torch.Generator().manual_seed(seed)
     samples = torch.zeros(len(lengths), max(lengths))
     for row, length in enumerate(lengths):
@@ -119,7 +119,7 @@ def test_states_equal_transformers(kind, size, folders):
     torch.testing.assert_close(actual[-1], message.last_hidden_state, atol=1e-4, rtol=1e-4)
     for one, other in zip(actual[:-1], message.hidden_states[1:-1], strict=True):
         expected = other
-        if size == "large":  # states between layers are shown with mean 0 and variance 1
+        if size == "large":  # states between layers are returned with mean 0 and variance 1
             expected = (other - other.mean(-1, keepdim=True)) / (
                 other.var(-1, unbiased=False, keepdim=True) + 1e-5
             ).sqrt()
@@ -228,7 +228,7 @@ class TestEmbeddedWhisper:
         with torch.inference_mode():
             present = torch.ones(1, 1500, dtype=torch.bool)
             states = _run_layers(encoder.backbone, mine, present)[-1]
-            # Both round, on some processors each by more than half of what is allowed.
+            # Both round, on some processors each by more than half of the tolerance.
             exact = _run_layers(encoder.backbone.double(), mine.double(), present)[-1].numpy()
         assert np.abs(expected - exact).max() < 1e-3
         assert np.abs(states.numpy() - exact).max() < 1e-3

@@ -72,7 +72,7 @@ def test_batch_equals_conversations_averaged_by_hand(tiny_encoder):
 
 
 def test_isolated_utterances_equal_single_calls(tiny_encoder):
-    """Mean over [CLS] words [SEP], whatever else stands in the row."""
+    """Mean over [CLS] words [SEP], whatever else is in the row."""
     encoder = encoder_of(tiny_encoder, scope="utterance").eval()
     actual = read(encoder, SAID)
     for row, texts in enumerate(SAID):
@@ -120,7 +120,7 @@ def test_empty_text_is_zeros_and_affects_no_other_text(tiny_encoder):
 
 
 def test_long_conversation_is_read_in_windows(tiny_encoder):
-    """30 utterances of four tokens do not fit 62 places; each comes out of some window."""
+    """30 utterances of four tokens do not fit 62 places; each is pooled from some window."""
     encoder = encoder_of(tiny_encoder).eval()
     assert encoder.tokenizer.max_length == 64
     actual = read(encoder, [["yes no why well"] * 30])[0]
@@ -183,7 +183,7 @@ def test_save_and_rebuild(tiny_encoder, tmp_path, tuning):
     config = TextEncoderConfig(name=str(tiny_encoder), tuning=tuning, attention_dropout=0.1)
     saved = TextEncoder.from_source(config).eval()
     with torch.no_grad():
-        for parameter in saved.parameters():  # so that adapters say something too
+        for parameter in saved.parameters():  # so that adapters have an effect
             parameter.add_(0.01 * torch.randn_like(parameter))
     saved.save(tmp_path / "encoder")
     assert str(tiny_encoder) not in (tmp_path / "encoder" / "config.json").read_text()
@@ -195,7 +195,7 @@ def test_save_and_rebuild(tiny_encoder, tmp_path, tuning):
 
 @pytest.mark.parametrize("attention", [0.0, 0.1])
 def test_dropout(tiny_encoder, attention):
-    """Attention dropout is off unless asked for; the model's own other dropout (0.1) stays."""
+    """Attention dropout is off by default; the model's other dropout (0.1) stays."""
     encoder = encoder_of(tiny_encoder, dropout=0.3, attention_dropout=attention)
     rates = {
         name: module.p for name, module in encoder.named_modules() if isinstance(module, nn.Dropout)

@@ -1,4 +1,4 @@
-"""Wide linear layers against torch's own."""
+"""Wide linear layers, compared with torch's."""
 
 import pytest
 import torch

@@ -15,7 +15,7 @@ SIZES = (5, 1, 3)
 
 
 def alone(example, row):
-    """One utterance of an example as a conversation of its own."""
+    """One utterance of an example as a separate conversation."""
     part = slice(row, row + 1)
     return replace(
         example,

@@ -58,7 +58,7 @@ def model(make_model):
 def examples(make_examples):
     examples = make_examples(SIZES, absent=0.4)
     for present in examples[0].present.values():
-        present[2] = False  # nothing to tell by
+        present[2] = False  # nothing to calibrate with
     return examples
 
 
@@ -100,7 +100,7 @@ def test_sets_equal_a_slow_reference(model, examples):
                     expected.append(name)
             assert one.labels == tuple(expected) and names[0] in one.labels
             assert one.unsure == (len(expected) > 3)
-        if request.class_conditional:  # a label with too few of its own is in every set
+        if request.class_conditional:  # a label with too few calibration utterances is in every set
             never = [i for i, s in enumerate(sets) if model.labels.names[3] not in s.labels]
             assert all(not output.used["audio"][i] or not output.used["text"][i] for i in never)
 
@@ -149,7 +149,7 @@ def test_rows_have_sets_only_on_request(model, small_corpus):
 
 
 def test_packaged_text_model_has_sets(tmp_path):
-    """mmerc-mini-text, as a stranger uses it; the same model without its scores says what to do."""
+    """mmerc-mini-text as users load it; without its scores, the same model gives advice."""
     (tmp_path / "talk.txt").write_text("Ada: I can't believe we won!\nBen: Oh.\n")
     talk = mmerc.read_transcript(tmp_path / "talk.txt")
     small, large = (

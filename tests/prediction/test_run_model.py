@@ -57,7 +57,7 @@ def test_no_examples_give_no_rows(make_model):
 @pytest.mark.parametrize("training", [True, False])
 def test_training_mode_is_restored(make_model, make_examples, training):
     model = make_model("df-erc").train(training)
-    model.inputs.eval()  # a part that training leaves alone
+    model.inputs.eval()  # a frozen part
     modes = [module.training for module in model.modules()]
     examples = make_examples([3, 2])
     first, second = run_model(model, examples), run_model(model, examples)
@@ -88,7 +88,7 @@ def test_examples_have_the_inputs_of_the_model(make_model, small_corpus, tokens)
 
 
 def test_everything_is_absent_without_vectors(make_model, small_corpus):
-    """A recording of which nothing could be extracted still has predictions."""
+    """A recording without any extracted vectors still has predictions."""
     model = make_model("df-erc")
     actual = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))
     assert torch.isfinite(actual.probabilities).all()

@@ -64,7 +64,7 @@ def test_ids_of_another_corpus_are_ignored(folder, small_corpus):
 def test_seen_labels_do_not_depend_on_the_corpus_name(
     model, small_corpus, tmp_path, trained, encoded_corpus
 ):
-    """A corpus made of another one bears its labels, and its conversations' ids."""
+    """A derived corpus has the labels and conversation ids of its source."""
     model.save_pretrained(tmp_path / "model", trained_on=trained)
     table = encoded(tmp_path / "model", small_corpus, name=encoded_corpus)
     assert {key[0] for key, row in table.rows.items() if row.saw_label} == SEEN
@@ -95,7 +95,7 @@ def test_plain_encoder_saw_no_labels(tiny_encoder, small_corpus):
 
 
 def test_vectors_equal_the_model(model, folder, small_corpus):
-    """Each conversation alone through the model's own inputs; empty text is absent."""
+    """Each conversation separately through the model's inputs; empty text is absent."""
     table = encoded(folder, small_corpus)
     assert (table.spec.modality, table.spec.dim) == ("text", 32)
     assert table.spec.settings["weights"] == file_fingerprint(folder / "model.safetensors")
@@ -146,7 +146,7 @@ def test_model_without_text_encoder_is_refused(make_model, tmp_path):
 
 
 def test_model_without_training_data_record_is_refused(model, tmp_path):
-    """Its vectors would pass for those of an encoder that saw no label."""
+    """Its vectors would be mistaken for those of an encoder that saw no label."""
     model.save_pretrained(tmp_path / "model")
     with pytest.raises(MmercError, match=r"training_data\.json") as caught:
         load_encoder(str(tmp_path / "model"))

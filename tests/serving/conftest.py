@@ -40,7 +40,7 @@ def subtitles(film):
 
 @pytest.fixture(scope="session")
 def sound(film):
-    """Five seconds of the film's sound as live sessions take it: 16 bits, 16 kHz."""
+    """Five seconds of the video's audio in the format of live sessions: 16 bits, 16 kHz."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=16000)
     with av.open(str(film)) as container:
         parts = [p for frame in container.decode(audio=0) for p in resampler.resample(frame)]
@@ -49,7 +49,7 @@ def sound(film):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, model, program):
-    """One with small limits, for all that leave it as it was."""
+    """A server with small limits, for tests that do not change its state."""
     folder = tmp_path_factory.mktemp("server") / "jobs"
     with serving(program, folder, model, *SMALL_LIMITS, "--live-model", model) as started:
         yield started
@@ -57,7 +57,7 @@ def server(tmp_path_factory, model, program):
 
 @pytest.fixture
 def served(tmp_path, model, program):
-    """A function that starts a server of a test's own."""
+    """A function that starts a server for one test."""
     running = []
 
     def start(*options, **environment):
@@ -92,7 +92,7 @@ def limits(host):
 
 @pytest.fixture(autouse=True)
 def leave_no_session(request):
-    """Sessions whose clients have left end at once, rather than after a minute."""
+    """Sessions whose clients have left end immediately instead of after a minute."""
     yield
     if "host" in request.fixturenames:
         live = request.getfixturevalue("host").live

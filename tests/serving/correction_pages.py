@@ -18,7 +18,7 @@ from talk import ANALYSIS
 
 @contextmanager
 def correcting(folder, analysis=ANALYSIS):
-    """The desk and the address of an analysis or sample in a folder, until the block ends."""
+    """The desk and URL of an analysis or sample in a folder, for the duration of the block."""
     if not any(folder.glob("*.jsonl")) and not (folder / "sample.json").is_file():
         write_results(analysis, folder, stem="talk")
     desk = open_desk(folder if (folder / "sample.json").is_file() else folder / "talk")

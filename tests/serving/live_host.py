@@ -24,7 +24,7 @@ HANDSHAKE = (
 
 
 class Host:
-    """The service in a thread of this process, so that tests see inside it."""
+    """The service in a thread of this process, so that tests can inspect it."""
 
     def __init__(self, folder, model):
         settings = Settings(
@@ -55,7 +55,7 @@ def count_open():
 
 
 def open_raw(port, data):
-    """A connection that has sent some bytes, and may send more."""
+    """A connection that has sent some bytes and can send more."""
     raw = sockets.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     raw.sendall(data)
     return raw

@@ -44,7 +44,7 @@ class LiveSocket:
         return message
 
     def hear(self, kind, **values):
-        """The next message of a kind with such values; others are kept in ``messages``."""
+        """The next message of a type with these values; others are kept in ``messages``."""
         while True:
             message = self.receive()
             if message["type"] == kind and values.items() <= message.items():
@@ -65,14 +65,14 @@ class LiveSocket:
 
     @property
     def events(self):
-        """Sequence numbers of the events: of what is sent again after a resume."""
+        """Sequence numbers of the events, which are sent again after a resume."""
         kinds = {"speech_started", "utterance", "correction", "ended"}
         final = [m for m in self.messages if m["type"] in kinds or m.get("final")]
         return [message["sequence"] for message in final]
 
     @property
     def spoken(self):
-        """What was said, as corrected: text and emotion."""
+        """Final utterances after corrections: text and emotion."""
         utterances = {item["index"]: item for item in self.of("utterance")}
         for item in self.of("correction"):
             utterances[item["index"]] = item["utterance"]
@@ -92,7 +92,7 @@ def live(port, *, key=None, headers=None, **settings):
 
 
 def listen(port, sound, *, piece=PIECE, **settings):
-    """A whole session: the socket after its end."""
+    """A complete session: the socket after its end."""
     key = settings.pop("key", None)
     with live(port, key=key) as socket:
         socket.start(**(settings or PCM))
@@ -103,7 +103,7 @@ def listen(port, sound, *, piece=PIECE, **settings):
 
 
 def jpeg(width=320, height=240):
-    """A grey picture: a camera without a face."""
+    """A grey image: a camera without a face."""
     pixels = np.full((height, width, 3), 128, np.uint8)
     codec = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height, codec.pix_fmt = width, height, "yuvj420p"

@@ -12,12 +12,12 @@ import requests
 
 from ports import free_port
 
-PATIENCE = 240  # seconds; a machine may be busy
+PATIENCE = 240  # seconds; the machine may be busy
 OPEN = ("uploading", "queued", "running")
 
 
 def until(actual, *, seconds=PATIENCE):
-    """Look again and again until something is found."""
+    """Poll until a value is found."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = actual()
@@ -28,7 +28,7 @@ def until(actual, *, seconds=PATIENCE):
 
 
 class Server:
-    """``mmerc serve``, forked by ``programs`` or, without them, started ``within`` a command."""
+    """``mmerc serve``, forked by ``programs`` or, without these, started ``within`` a command."""
 
     def __init__(self, programs, folder, model, *options, within=(), **environment):
         self.port = free_port()
@@ -66,7 +66,7 @@ class Server:
         self.process.wait()
 
     def stop(self):
-        """As a service manager stops it; its exit code."""
+        """Stop it like a service manager; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=PATIENCE)
 
@@ -80,7 +80,7 @@ class Server:
         return self.ask("POST", "/v1/jobs", files=files)
 
     def idle(self):
-        """Wait until no job is there that is not over, and no upload."""
+        """Wait until no job or upload is unfinished."""
         states = [f'mmerc_jobs{{state="{state}"}} 0.0' for state in OPEN]
         until(lambda: all(state in self.ask("GET", "/metrics").text for state in states))
 
@@ -123,7 +123,7 @@ def command_line(number):
 
 @contextmanager
 def serving(*arguments, **environment):
-    """A server that is gone at the end."""
+    """A server that is stopped at the end."""
     server = Server(*arguments, **environment)
     try:
         yield server

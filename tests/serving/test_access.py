@@ -21,12 +21,12 @@ from mmerc.serving.access import _is_same_origin
         (False, {"host": "mmerc.lan", "origin": "null"}),
         (False, {"host": "mmerc.lan", "origin": "http://[bad"}),
         (False, {"host": "", "origin": "null"}),
-        # a proxy that names the host it was asked for
+        # a proxy that forwards the requested host
         (True, {"host": "127.0.0.1:8000", "x-forwarded-host": "mmerc.lan:81",
                 "origin": "http://mmerc.lan:81"}),
         (False, {"host": "127.0.0.1:8000", "x-forwarded-host": "mmerc.lan",
                  "origin": "http://elsewhere.example"}),
-        # what browsers say themselves, whatever a proxy makes of the host
+        # set by browsers, whatever a proxy does to the host
         (True, {"host": "127.0.0.1:8000", "sec-fetch-site": "same-origin",
                 "origin": "https://mmerc.lan"}),
         (True, {"host": "mmerc.lan", "sec-fetch-site": "none"}),

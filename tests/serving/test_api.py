@@ -26,7 +26,7 @@ UTTERANCES = [{"id": str(i), "speaker": who, "text": text} for i, (who, text) in
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
 def test_malformed_requests_get_clear_errors(server, mode):
-    """Only that ids differ and times ascend is not in the schema, so more may be refused."""
+    """Unique ids and ascending times are not in the schema, so more requests may be refused."""
     checks = schemathesis.checks.CHECKS
     described = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     for actual in described.get_all_operations():
@@ -40,9 +40,9 @@ def test_malformed_requests_get_clear_errors(server, mode):
                 more.append(checks.get_one("not_a_server_error"))
             case.call_and_validate(excluded_checks=more, timeout=PATIENCE)
 
-        with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+        with suppress(Unsatisfiable):  # a route without input cannot get an invalid request
             ask()
-    server.idle()  # bytes of any kind may be a recording: some uploads were taken
+    server.idle()  # any bytes may be a recording: some uploads were accepted
 
 
 def test_service_still_answers_and_logs_no_content(server):
@@ -66,7 +66,7 @@ def test_prediction_equals_the_model(server, model):
         assert message["probabilities"] == pytest.approx(item.pop("probabilities"), abs=close)
         assert message["context_effect"] == pytest.approx(item.pop("context_effect"), abs=close)
         assert message["label"] == max(message["probabilities"], key=message["probabilities"].get)
-        del item["label"]  # this model is of random weights, and two emotions may come out even
+        del item["label"]  # this model has random weights, so two emotions may tie
         assert item == {name: message[name] for name in item}
 
 
@@ -113,7 +113,7 @@ def test_invalid_json_body_is_refused(server, content, status):
 
 
 def test_media_of_a_manifest_are_not_fetched(server):
-    """Neither a file of the server's nor another host is looked at."""
+    """Neither files of the server nor other hosts are accessed."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

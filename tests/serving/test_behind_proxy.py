@@ -68,7 +68,7 @@ def behind(request, tmp_path_factory, model, program):
 
 @pytest.fixture(params=["strip", "keep", "nginx"])
 def proxied(request, behind, tmp_path):
-    """The address at which a proxy offers the server; one keeps the prefix."""
+    """The URL of the server behind a proxy; one proxy keeps the prefix."""
     if request.param == "keep" and not behind.knows_prefix:
         pytest.skip("a prefix that is not removed must be known to the server")
     port = free_port()
@@ -117,7 +117,7 @@ def test_cross_site_requests_are_refused_behind_a_proxy(proxied):
 
 
 def test_page_works_under_the_prefix(proxied, behind, browser, film, subtitles):
-    """Upload, timeline, recording, downloads: all of it below the prefix."""
+    """Upload, timeline, recording and downloads, all below the prefix."""
     context = browser.new_context()
     context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()

@@ -11,12 +11,12 @@ from dataclasses import replace
 from correction_pages import correcting
 from talk import ANALYSIS
 
-PATIENCE = 240_000  # milliseconds; a machine may be busy
+PATIENCE = 240_000  # milliseconds; the machine may be busy
 
 
 @pytest.fixture
 def table(tmp_path):
-    """The desk and the address of an analysis."""
+    """The desk and URL of an analysis."""
     with correcting(tmp_path / "talk") as opened:
         yield opened
 
@@ -26,7 +26,7 @@ def visit(new_page, table):
     """A function that opens the page as a rater."""
 
     def open_page(rater="Ann", *, query="", **settings):
-        # The recording of this analysis is not there, and refused corrections are answers.
+        # The recording of this analysis is missing, and refused corrections are expected.
         page = new_page(patience=PATIENCE, ignored=("debug", "error"), **settings)
         page.goto(table[1] + query)
         page.get_by_label("Your name").fill(rater)
@@ -43,7 +43,7 @@ def row(page, number):
 
 
 def saved(page):
-    """The page once nothing is on its way."""
+    """The page once no request is pending."""
     page.locator("#saved", has_text=re.compile("^Saved$")).wait_for()
     return page
 
@@ -137,7 +137,7 @@ def test_blind_rater_sees_no_prediction_before_choosing(visit, table):
 def test_two_raters_on_one_line_and_nothing_is_lost(visit, table):
     log = table[0].log
     ann, ben = visit("Ann"), visit("Ben")
-    # Ben's page asks what others did every three seconds: here it does not get to ask.
+    # Ben's page polls for others' changes every three seconds; here it is too early.
     ben.route("**/corrections?*since=*", lambda route: route.abort(), times=1000)
     for page, key in ((ann, "5"), (ben, "7")):
         row(page, 3).locator(".time").click()
@@ -156,7 +156,7 @@ def test_two_raters_on_one_line_and_nothing_is_lost(visit, table):
     row(ben, 3).locator(".chosen", has_text="anger").wait_for()
     saved(ben)
     assert log.lines.lines["3"].label == "anger"
-    row(ann, 3).locator(".chosen", has_text="anger").wait_for()  # Ann's page hears of it
+    row(ann, 3).locator(".chosen", has_text="anger").wait_for()  # Ann's page is notified
 
 
 def test_corrections_wait_for_an_unavailable_server(visit, table):

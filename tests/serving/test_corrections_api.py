@@ -154,7 +154,7 @@ def test_two_servers_that_share_jobs_correct_one_analysis(tmp_path):
         desk.log.append(label, rater="Ben", revision=0)
     desk.log.append(label, rater="Ben", revision=1)
     desk.on_change()
-    assert servers[0].get(job).ended > 1.0  # both keep it for as long
+    assert servers[0].get(job).ended > 1.0  # equal retention for both
     first(job).log.refresh()
     assert [item.author.rater for item in first(job).log.corrections] == ["Ann", "Ben"]
     assert servers[0].remove(job)
@@ -196,7 +196,7 @@ def test_no_accepted_correction_is_lost_when_the_server_is_killed(tmp_path, prog
 
 @pytest.fixture(scope="module")
 def analysed(tmp_path_factory):
-    """The folder of a job whose analysis has a changed line."""
+    """The folder of a job with a changed line in its analysis."""
     folder = tmp_path_factory.mktemp("job")
     write_results(replace(ANALYSIS, duration=None), folder / "results", stem="result")
     desk = open_job_desk(folder, stem="talk")

@@ -29,7 +29,7 @@ def test_killed_worker_is_replaced_a_limited_number_of_times(served, film):
 
 
 def test_accepted_jobs_survive_the_end_of_the_server(served, film, subtitles, model, sound):
-    """Neither jobs nor the sound of a live session that is kept."""
+    """Neither jobs nor the stored audio of a live session."""
     server = served("--keep-minutes", "5", "--live-model", model)
     with live(server.port) as socket:
         session = socket.start(**PCM, keep=True, words="client")["session"]
@@ -41,7 +41,7 @@ def test_accepted_jobs_survive_the_end_of_the_server(served, film, subtitles, mo
     waiting = server.upload(film, subtitles).json()["id"]
     worker = working(server)
     server.kill()
-    until(lambda: not Path(f"/proc/{worker}").exists())  # it leaves with its server
+    until(lambda: not Path(f"/proc/{worker}").exists())  # it exits with its server
     stored = (kept / "recording").read_bytes()[44:]
     assert sound.startswith(stored) and len(stored) >= socket.of("stats")[-1]["received"]
     server.start()
@@ -51,7 +51,7 @@ def test_accepted_jobs_survive_the_end_of_the_server(served, film, subtitles, mo
     assert server.job(kept.name)["name"] == "live.wav"
     assert server.ask("DELETE", f"/v1/jobs/{kept.name}").status_code == 204
     job = server.wait(first, "running", "done")
-    os.kill(working(server), signal.SIGKILL)  # one death is forgiven even after the server's
+    os.kill(working(server), signal.SIGKILL)  # one crash is allowed even after the server's
     assert server.stop() in STOPPED
     server.start()
     for job in (first, waiting):

@@ -1,4 +1,4 @@
-"""A full disk: a small one for the server alone, filled up."""
+"""A full disk: a small one used only by the server."""
 
 import subprocess
 import threading
@@ -20,7 +20,7 @@ MOUNT = 'mount -t tmpfs -o size=8m none "$0" && exec "$@"'
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, model):
-    """One whose folder is a disk of 8 MB, in a view of the file system that ends with it."""
+    """A server whose folder is an 8 MB disk, mounted in a namespace that ends with it."""
     folder = tmp_path_factory.mktemp("full") / "disk"
     folder.mkdir()
     try:
@@ -32,7 +32,7 @@ def server(tmp_path_factory, model):
 
 
 def fill(path):
-    """Write until there is no room for another page."""
+    """Write until there is no space for another page."""
     with pytest.raises(OSError, match="No space left"), open(path, "wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -74,7 +74,7 @@ def test_upload_that_fills_the_disk_frees_its_space(server, film):
 
 
 def keep_and_fill(socket, sound, disk):
-    """Send sound to keep, and fill the disk once all of it has arrived."""
+    """Send audio to store, and fill the disk once all of it has arrived."""
     socket.start(**PCM, keep=True)
     socket.send_sound(sound)
     while socket.hear("stats")["received"] < len(sound):
@@ -83,7 +83,7 @@ def keep_and_fill(socket, sound, disk):
 
 
 def test_live_session_continues_on_a_full_disk_and_marks_its_stored_end(server, sound):
-    """Then it fails, and its sound is analysed as a job."""
+    """Then it fails, and its audio is analysed as a job."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
         filler = keep_and_fill(socket, sound, disk)
@@ -107,7 +107,7 @@ def test_live_session_continues_on_a_full_disk_and_marks_its_stored_end(server, 
 
 
 def test_results_without_disk_space_are_announced_for_later(server, sound):
-    """The disk is full when a live session that is to be kept ends."""
+    """The disk is full when a stored live session ends."""
     disk = Path(f"/proc/{server.process.pid}/root{server.folder}")
     with live(server.port) as socket:
         filler = keep_and_fill(socket, sound, disk)

@@ -71,7 +71,7 @@ def test_job_ends_and_expires_with_its_files(jobs):
     time.sleep(0.02)
     assert jobs.expire(keep=0.01) == 2
     assert jobs.get(done) is None and not jobs.folder(failed).exists()
-    assert jobs.get(queued).state == "queued"  # however long it waits
+    assert jobs.get(queued).state == "queued"  # for any waiting time
 
 
 @pytest.mark.parametrize("lost", ["folder", "row"])
@@ -147,5 +147,5 @@ def test_correction_restarts_the_retention_time(jobs, monkeypatch):
     monkeypatch.setattr(jobs.database, "now", lambda: 5e9)
     desks.extend(job)
     monkeypatch.setattr(jobs.database, "now", lambda: 6e9)
-    desks.extend(job)  # not at every correction
+    desks.extend(job)  # not for every correction
     assert jobs.get(job).ended == 5e9

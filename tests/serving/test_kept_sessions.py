@@ -34,13 +34,13 @@ def test_kept_recording_survives_the_server(tmp_path):
     samples = np.arange(-800, 800, dtype="<i2").tobytes()
     kept = KeptRecording(jobs, "talk", "pcm_s16le")
     kept.append(samples)
-    with av.open(str(kept.folder / "recording")) as container:  # as a killed server leaves it
+    with av.open(str(kept.folder / "recording")) as container:  # the state left by a killed server
         decoded = [frame.to_ndarray() for frame in container.decode(audio=0)]
     assert np.concatenate(decoded, axis=1).astype("<i2").tobytes() == samples
     recover_recordings(jobs)
     jobs.recover()
     assert (jobs.get(kept.job).state, jobs.get(kept.job).name) == ("queued", "talk.wav")
-    (kept.folder / "live-name").write_text("talk.wav")  # as a server killed just then leaves it
+    (kept.folder / "live-name").write_text("talk.wav")  # as left by a server killed at this moment
     assert jobs.claim().id == kept.job
     recover_recordings(jobs)
     assert jobs.get(kept.job).state == "running"
@@ -85,7 +85,7 @@ def test_growing_recordings_are_kept_and_abandoned_ones_found(tmp_path, monkeypa
         return [jobs.get(item.job).state for item in (growing, gone, own)]
 
     for path in (item.folder / "recording" for item in (gone, own)):
-        os.utime(path, (1.0, 1.0))  # long ago, if the clock that dates files has not jumped
+        os.utime(path, (1.0, 1.0))  # long ago, unless the clock has jumped
     assert states(0.0) == states(599.0) == ["uploading"] * 3
     assert states(600.0) == ["uploading", "queued", "uploading"]
     assert jobs.get(gone.job).name == "talk.wav"
@@ -151,13 +151,13 @@ def test_audio_stored_before_the_disk_filled_is_kept(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (44 + 320 + 99, before[1]))
     try:
-        (error,) = worker.process([more, more])  # told once; 99 bytes find room
+        (error,) = worker.process([more, more])  # reported once; 99 bytes still fit
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert (error.code, error.fatal) == ("disk", False)
     assert "Only the first 0.0 s of the sound are kept." in error.message
-    assert worker.process([more]) == []  # there is room again, but a gap would shift the rest
-    assert JobOrder.read(kept.folder).cut == error.message  # should it be analysed as a job
+    assert worker.process([more]) == []  # there is space again, but a gap would shift the rest
+    assert JobOrder.read(kept.folder).cut == error.message  # if it is analysed as a job
     outputs, analysis, job = worker.finish()
     assert (outputs, job, analysis.remarks) == ([], kept.job, (error.message,))
     with wave.open(str(kept.folder / "recording")) as stored:

@@ -23,12 +23,12 @@ from mmerc.serving.correction_desk import open_desk
 from mmerc.serving.correction_server import _FileWriter
 from mmerc.studies.label_sample import write_sample
 
-PATIENCE = 240  # seconds; a machine may be busy
+PATIENCE = 240  # seconds; the machine may be busy
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, film):
-    """Analyses of two recordings, whose utterances have the same ids."""
+    """Analyses of two recordings with the same utterance ids."""
     folder = tmp_path_factory.mktemp("study")
     for name in ("one", "two"):
         items = [replace(item, conversation=name) for item in ANALYSIS.predictions]
@@ -46,7 +46,7 @@ def sample(study, tmp_path_factory):
 
 
 def label_all(page, address):
-    """Label all lines as joy, by key."""
+    """Label all lines as joy with the keyboard."""
     page.goto(address)
     page.get_by_label("Your name").fill("Ann")
     page.get_by_role("button", name="Start").click()
@@ -56,7 +56,7 @@ def label_all(page, address):
     page.locator(".line .time").first.click()
     for _ in range(20):
         page.keyboard.press("5")
-    for key in ("x", "m", "Enter"):  # nothing: a sample is not corrected
+    for key in ("x", "m", "Enter"):  # none: a sample is not corrected
         page.keyboard.press(key)
     page.locator("#saved", has_text=re.compile("^Saved$")).wait_for()
     page.locator(".chosen", has_text="joy").nth(19).wait_for()

@@ -1,4 +1,4 @@
-"""Sound and pictures of live sessions, decoded within limits."""
+"""Audio and images of live sessions, decoded within limits."""
 
 import io
 import random
@@ -50,7 +50,7 @@ def test_image_sizes_are_checked_before_decoding():
 
 
 def webm_of_packets(packet, count, *, seconds):
-    """WebM with so many copies of one Opus packet."""
+    """WebM with ``count`` copies of one Opus packet."""
     target = io.BytesIO()
     with av.open(target, "w", format="webm") as container:
         stream = container.add_stream("libopus", rate=48000, layout="mono")
@@ -65,7 +65,7 @@ def webm_of_packets(packet, count, *, seconds):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The clock by which sound counts as faster than it is spoken."""
+    """The clock used to detect audio that arrives faster than real time."""
     clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
     monkeypatch.setattr(webm_sound, "time", clock)
     return clock
@@ -76,7 +76,7 @@ def muted():
     """Five minutes of a muted microphone."""
     target = io.BytesIO()
     with av.open(target, "w", format="webm") as container:
-        options = {"frame_duration": "120"}  # the longest packets, so the fewest bytes
+        options = {"frame_duration": "120"}  # the longest packets give the fewest bytes
         stream = container.add_stream("libopus", rate=48000, layout="mono", options=options)
         for number in range(300 * 25):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1920), np.float32), "flt", "mono")

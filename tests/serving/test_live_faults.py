@@ -71,7 +71,7 @@ def test_recoverable_faults_keep_the_session_running(host):
         socket.socket.send(jpeg())
         while socket.hear("stats")["dropped_frames"] != 1:
             pass
-        with suppress(ConnectionClosed):  # the service may close before the last of them
+        with suppress(ConnectionClosed):  # the service may close before the last message
             for _ in range(100):
                 socket.say("words", words=[{"text": "a", "start": 0, "end": 99}])
         assert socket.hear("error", fatal=True)["code"] == "limit"
@@ -108,10 +108,10 @@ def test_refused_connections_get_a_status_code(host):
     "frame",
     [
         b"\x81\x05hello",  # not masked
-        b"\xf3\x80" + bytes(4),  # reserved bits, and a kind of frame that there is not
+        b"\xf3\x80" + bytes(4),  # reserved bits, and a nonexistent frame type
         b"\x81\x82" + bytes(4) + b"\xff\xfe",  # text that is not UTF-8
         b"\x82\xff" + (2**62).to_bytes(8) + bytes(4),  # larger than any memory
-        b"\x89\xfe" + (5000).to_bytes(2) + bytes(5004),  # a ping with too much in it
+        b"\x89\xfe" + (5000).to_bytes(2) + bytes(5004),  # a ping with too much data
         random.Random(1).randbytes(4096),
     ],
 )
@@ -145,7 +145,7 @@ def test_reused_id_of_an_ended_session_repeats_its_end(host):
 
 
 def malformed(generator):
-    """A message that is wrong in one of many ways."""
+    """A message with one of many errors."""
     valid = {"type": "start", "version": 1, "format": "pcm_s16le", "sample_rate": 8000}
     choice = generator.randrange(5)
     if choice == 0:
@@ -188,7 +188,7 @@ def test_malformed_messages_do_not_affect_other_sessions(host, sound):
 def test_client_with_only_invalid_messages_is_disconnected(host):
     with host.connect() as socket:
         socket.start(**PCM)
-        for _ in range(100):  # the last one is the one too many
+        for _ in range(100):  # the last one exceeds the limit
             socket.socket.send("{")
         socket.rest()
         assert socket.messages[-1]["code"] == "limit" and socket.closed == 1008

@@ -7,14 +7,14 @@ import wave
 import numpy as np
 import pytest
 
-PATIENCE = 240_000  # milliseconds; a machine may be busy
+PATIENCE = 240_000  # milliseconds; the machine may be busy
 
 
 @pytest.fixture(scope="module")
 def browser(sound, tmp_path_factory):
-    """Chromium whose microphone hears the example film, then the same backwards.
+    """Chromium whose fake microphone plays the example video, then the same in reverse.
 
-    Its camera sees no face.
+    Its camera shows no face.
     """
     interface = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -37,7 +37,7 @@ def browser(sound, tmp_path_factory):
 
 @pytest.fixture
 def visit(new_page, server):
-    """A function that opens the server's page, in a window of a width."""
+    """A function that opens the server's page in a window of a given width."""
 
     def open_page(width, **settings):
         axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
@@ -52,14 +52,14 @@ def visit(new_page, server):
 
 
 def faults(page):
-    """What axe-core finds: contrast, names, roles, order (WCAG 2.2 AA)."""
+    """Findings of axe-core: contrast, names, roles, order (WCAG 2.2 AA)."""
     actual = page.evaluate("axe.run()")
     assert actual["passes"]
     return [(fault["id"], fault["nodes"][0]["html"]) for fault in actual["violations"]]
 
 
 def wait_until(page, condition):
-    """Ask again and again; Playwright's own way is forbidden by the page's policy."""
+    """Poll; Playwright's own waiting is forbidden by the page's policy."""
     for _ in range(PATIENCE // 50):
         if page.evaluate(condition):
             return
@@ -101,7 +101,7 @@ def test_speech_gives_an_emotion_that_can_be_downloaded(visit, server):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_page_shows_the_doubts_of_the_files(visit, width):
-    """Speech that is played backwards has words that nobody can be sure of."""
+    """Reversed speech gives uncertain words."""
     page = visit(width)
     page.get_by_role("button", name="Live").click()
     page.locator("#rows .doubt", has_text="doubtful emotion").first.wait_for()

@@ -15,7 +15,7 @@ from mmerc.serving.live.server_messages import ErrorMessage
 
 
 def read_until(raw, words):
-    """Read until some words come, and close the connection."""
+    """Read until some words arrive, and close the connection."""
     received = b""
     with raw:
         while words not in received:
@@ -39,7 +39,7 @@ def test_too_long_sessions_are_ended(host, limits, reason, settings):
         send_quietly(socket, b"" if reason == "idle" else 20 * SILENCE)
         socket.rest()
     assert socket.of("ended")[0]["reason"] == reason and socket.spoken == []
-    until(lambda: not host.live.sessions)  # and their results are forgotten
+    until(lambda: not host.live.sessions)  # and their results are deleted
 
 
 def test_number_of_sessions_is_limited(host):
@@ -56,7 +56,7 @@ def test_number_of_sessions_is_limited(host):
 def test_overloaded_service_pauses_reading_and_reports_it(host, limits, monkeypatch):
     with host.connect() as socket:
         session = host.live.sessions[socket.start(**PCM)["session"]]
-        limits(patience=0.3)  # only now: the start above may take longer
+        limits(patience=0.3)  # set only now, since the start above may take longer
         gate, process = threading.Event(), session.worker.process
         monkeypatch.setattr(session.worker, "process", lambda items: gate.wait() and process(items))
         sending = threading.Thread(target=lambda: socket.send_sound(300 * SILENCE))
@@ -90,13 +90,13 @@ def test_stuck_client_is_notified_and_can_resume(host, limits, monkeypatch):
 
 
 def send_quietly(socket, data):
-    """Send sound to a service that may close the connection meanwhile."""
+    """Send audio to a service that may close the connection meanwhile."""
     with suppress(ConnectionClosed):
         socket.send_sound(data)
 
 
 def test_thousand_abandoned_sockets_are_closed(host, limits):
-    """Half of them leave without a word; the others stay, and say nothing."""
+    """Half of them disappear without closing; the others stay connected and silent."""
     limits(patience=0.2)
     before, staying, refused = count_open(), [], 0
     for number in range(1000):
@@ -129,14 +129,14 @@ def test_non_reading_client_is_disconnected_and_can_resume(host, monkeypatch):
         monkeypatch.context() as impatient,
     ):
         session = host.live.sessions[socket.start(**PCM)["session"]]
-        impatient.setattr(connection, "_SLOW", 0.3)  # not for what is sent after the resume
+        impatient.setattr(connection, "_SLOW", 0.3)  # not for messages after the resume
         before = count_open()
         task = next(iter(host.live.tasks))
         long = ErrorMessage(code="message", message=f"{'x' * 1_000_000}.", fatal=False)
         for _ in range(20):
             task.get_loop().call_soon_threadsafe(session._add, long)
         until(lambda: host.live.connections == 0)
-        until(lambda: count_open() < before)  # although the client has not closed its end
+        until(lambda: count_open() < before)  # although the client has not closed its side
     with host.connect() as socket:
         socket.resume(session.id, 0)
         assert [socket.hear("error")["sequence"] for _ in range(20)] == list(range(1, 21))
@@ -151,12 +151,12 @@ def test_slow_trickling_clients_are_disconnected(host, limits, monkeypatch):
     assert dribble(open_raw(host.port, half)) == b""
     upgraded = open_raw(host.port, HANDSHAKE)
     upgraded.recv(65536)
-    upgraded.sendall(b"\x82\xff" + (900_000).to_bytes(8) + bytes(4))  # begins a large message
+    upgraded.sendall(b"\x82\xff" + (900_000).to_bytes(8) + bytes(4))  # starts a large message
     assert b"No start or resume" in dribble(upgraded)
 
 
 def dribble(raw):
-    """Send a byte now and then; what comes until the server closes the connection."""
+    """Send single bytes slowly; return what arrives until the server closes the connection."""
     raw.settimeout(0.05)
     received = b""
     with raw:

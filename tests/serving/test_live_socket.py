@@ -1,4 +1,4 @@
-"""Live sessions over real sockets: sound in, emotions out, nothing lost and nothing stored."""
+"""Live sessions over real sockets: audio in, emotions out, nothing lost and nothing stored."""
 
 import io
 import json
@@ -24,12 +24,12 @@ SAID = "Stand a little to the left"
 
 @pytest.fixture(scope="module")
 def heard(server, sound):
-    """An undisturbed session."""
+    """An uninterrupted session."""
     return listen(server.port, sound)
 
 
 def as_webm(sound):
-    """The sound as a browser records it."""
+    """The audio as recorded by a browser."""
     target = io.BytesIO()
     samples = np.frombuffer(sound, np.int16)[None]
     frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
@@ -98,7 +98,7 @@ def test_lost_connection_resumes_without_a_gap(server, sound, heard):
         session = first.start()["session"]
         first.send_sound(sound[: 10 * PIECE])
         first.hear("speech_started")
-        first.socket.socket.close()  # no goodbye: the network is gone
+        first.socket.socket.close()  # no close frame: the network is gone
     seen = first.messages[-1]["sequence"]
     with live(server.port) as second:
         second.resume(session, seen)
@@ -110,7 +110,7 @@ def test_lost_connection_resumes_without_a_gap(server, sound, heard):
     events = first.events + second.events
     assert events == list(range(1, len(events) + 1))
     assert second.spoken == heard.spoken
-    with live(server.port) as late:  # what has ended can be heard again
+    with live(server.port) as late:  # results of an ended session can be sent again
         late.resume(session, 0)
         late.rest()
     assert late.spoken == heard.spoken

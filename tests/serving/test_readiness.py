@@ -1,4 +1,4 @@
-"""Health checks name what hangs, stopped or is missing, and recover."""
+"""Health checks report what hangs, has stopped or is missing, and recover."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ from short_films import save_model
 
 @pytest.fixture(scope="module")
 def faceless(tmp_path_factory):
-    """A model that takes vectors of faces that nothing here extracts."""
+    """A model that needs face vectors for which there is no extractor."""
     folder = tmp_path_factory.mktemp("faceless") / "model"
     return save_model(folder, widths={"video": 5}, extractors={"video": "of-another-program"})
 
@@ -40,7 +40,7 @@ def server(tmp_path_factory, faceless, program):
 
 
 def ready(server):
-    """Whether the service is ready; the answer says the same in every place."""
+    """Whether the service is ready; all fields of the answer must agree."""
     time.sleep(0.3)
     answer = server.ask("GET", "/ready")
     content = answer.json()
@@ -53,7 +53,7 @@ def ready(server):
 
 
 def complaint(server, words):
-    """Wait until /ready fails for a reason with these words."""
+    """Wait until /ready fails with a reason that contains these words."""
     until(lambda: not ready(server) and words in server.ask("GET", "/ready").json()["detail"])
 
 
@@ -126,7 +126,7 @@ def test_missing_jobs_folder_is_reported_until_it_returns(server):
 
 def test_hanging_model_is_reported_and_probes_do_not_pile_up(faceless):
     async def probe():
-        predictor = Predictor(load_model(faceless), "model")  # nothing takes from its queue yet
+        predictor = Predictor(load_model(faceless), "model")  # nothing reads from its queue yet
         model = SingleCheck(
             subject="The model",
             check=partial(predict_canary, predictor),
@@ -166,7 +166,7 @@ def test_busy_model_does_not_count_as_hanging(faceless, monkeypatch):
         waiting = [asyncio.create_task(predictor([talk], {"video": table})) for _ in range(12)]
         await asyncio.sleep(0)
         assert await predict_canary(predictor) is None
-        assert not waiting[-1].done()  # the canary had no turn
+        assert not waiting[-1].done()  # the canary did not run
         await asyncio.gather(*waiting)
         monkeypatch.setattr(busy, "_QUEUED", 1.0)
         going_on = threading.Event()
@@ -257,7 +257,7 @@ def test_hanging_check_uses_one_thread_and_its_last_answer():
             await asyncio.sleep(0.01)
         hanging.clear()
         threads.clear()
-        assert (await slow()).ok  # it has until the deadline
+        assert (await slow()).ok  # it has time until the deadline
         slow.deadline = 0.0
         assert [(await slow()).ok for _ in range(20)] == [False] * 20
         assert len(threads) == 1
@@ -273,7 +273,7 @@ def test_computing_worker_and_suspended_machine_count_as_alive():
     pulse = Pulse()
     for seconds in range(100):
         pulse.wait(1.0)
-        pulse.receive(Heartbeat(seconds * 0.001))  # it beats, and computes next to nothing
+        pulse.receive(Heartbeat(seconds * 0.001))  # it sends heartbeats and computes almost nothing
     assert (pulse.silent, pulse.idle) == (0.0, 100.0)
     pulse.receive(Heartbeat(2.0))
     assert pulse.idle == 0.0

@@ -11,7 +11,7 @@ from mmerc.serving.recording_limits import check_recording
 
 
 def write_silence(path, *, seconds, times=None):
-    """Silence as FLAC, hours of which are some kilobytes; ``times``: when the packets say it is."""
+    """Silence as FLAC, where hours take a few kilobytes; ``times`` are the packets' timestamps."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("flac", rate=8000, layout="mono")
         for second in range(seconds):
@@ -47,10 +47,10 @@ def test_hours_of_silence_in_a_small_file_are_refused(tmp_path):
 
 
 def test_understated_header_is_not_believed(tmp_path):
-    """A FLAC header may leave its length out; then only the packets tell."""
+    """A FLAC header can omit the length; then only the packets show it."""
     path = write_silence(tmp_path / "bomb.flac", seconds=60)
     content = bytearray(path.read_bytes())
-    content[21] &= 0xF0  # 36 bits of the number of samples, from the stream's information
+    content[21] &= 0xF0  # the 36-bit number of samples in the stream information
     content[22:26] = bytes(4)
     path.write_bytes(content)
     with av.open(str(path)) as container:

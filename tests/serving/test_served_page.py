@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-PATIENCE = 240_000  # milliseconds; a machine may be busy
+PATIENCE = 240_000  # milliseconds; the machine may be busy
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def visit(new_page):
 
 
 def faults(page):
-    """What axe-core finds, if it is there: contrast, names, roles, order (WCAG 2.2 AA)."""
+    """Findings of axe-core, if it is installed: contrast, names, roles, order (WCAG 2.2 AA)."""
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
-    page.context.add_init_script(axe.AXE_SCRIPT)  # a script tag is what the page's policy forbids
+    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
     page.reload()
     page.wait_for_load_state("networkidle")
     actual = page.evaluate("axe.run()")
@@ -71,7 +71,7 @@ def test_everything_works_with_the_keyboard(visit, server, film):
     assert page.evaluate("document.activeElement.id") == "recording"
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     film.with_suffix(".mp3").write_bytes(b"no sound")
-    # The system's own dialogue is out of a test's reach.
+    # A test cannot operate the system's own dialogue.
     page.locator(":focus").set_input_files(film.with_suffix(".mp3"))
     reached = []
     for _ in range(4):
@@ -106,7 +106,7 @@ def test_refusals_are_shown(visit, server, tmp_path):
     page.get_by_role("button", name="Analyse").wait_for()
 
     def delete_first(route):
-        """Somebody else deletes the job before the page asks for it."""
+        """Another client deletes the job before the page requests it."""
         server.ask("DELETE", urlsplit(route.request.url).path)
         route.continue_()
 

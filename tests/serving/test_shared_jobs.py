@@ -24,14 +24,14 @@ from mmerc.serving.jobs_database import DatabaseError, PostgresDatabase
 
 
 def postgres_program(name):
-    """A program of Debian's PostgreSQL."""
+    """A program of Debian's PostgreSQL package."""
     paths = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or (paths[-1] if paths else None)
 
 
 @pytest.fixture(scope="module")
 def postgres():
-    """The address of a PostgreSQL server of our own, which listens on a socket alone."""
+    """The address of a private PostgreSQL server that listens only on a Unix socket."""
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     programs = [postgres_program(name) for name in ("initdb", "postgres")]
     if None in programs:
@@ -66,7 +66,7 @@ def postgres():
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def share(request, tmp_path):
-    """A function that opens the same jobs again, as another process does."""
+    """A function that opens the same jobs again, like another process."""
     opened, url = [], None
     if request.param == "postgres":
         url = request.getfixturevalue("postgres")
@@ -115,7 +115,7 @@ def test_abandoned_job_is_taken_over_and_its_first_worker_loses_access(share, mo
     ours = first.claim()
     assert first.renew(job, ours.claim) and second.claim() is None
     monkeypatch.setattr(jobs_module, "LEASE", -1.0)
-    assert first.renew(job, ours.claim)  # for a lease that is over at once
+    assert first.renew(job, ours.claim)  # for a lease that expires immediately
     monkeypatch.setattr(jobs_module, "LEASE", 15.0)
     theirs = second.claim()
     assert (theirs.id, theirs.deaths, theirs.claim != ours.claim) == (job, 1, True)
@@ -159,7 +159,7 @@ def test_processes_share_the_job_list(share, monkeypatch):
 def test_shared_folders_without_a_job_are_deleted_only_when_old(share):
     jobs = share()
     job = accepted(jobs)
-    jobs.folder(job).rmdir()  # as on a disk that is not mounted
+    jobs.folder(job).rmdir()  # like an unmounted disk
     for name, age in (("new", 0), ("old", 1000)):
         (jobs.root / name).mkdir()
         os.utime(jobs.root / name, (time.time() - age,) * 2)

@@ -31,7 +31,7 @@ def post(server, content):
 
 
 def empty(server):
-    """Whether nothing is left of an upload."""
+    """Whether an upload has left nothing."""
     until(lambda: 'mmerc_jobs{state="uploading"} 0.0' in server.ask("GET", "/metrics").text)
     return all(any(folder.iterdir()) for folder in (server.folder / "jobs").iterdir())
 
@@ -74,7 +74,7 @@ def test_longest_allowed_file_names(server, film, subtitles):
     assert answer.status_code == 202, answer.text
     job = server.wait(answer.json()["id"], "done", "failed")
     assert job["state"] == "done"
-    name = job["name"]  # shortened, so that with any ending it can be saved anywhere
+    name = job["name"]  # shortened, so that it can be saved anywhere with any suffix
     assert name.startswith("語" * 30)
     assert name.endswith(".mp4")
     assert len(name.encode()) <= 130
@@ -83,7 +83,7 @@ def test_longest_allowed_file_names(server, film, subtitles):
     assert files[name].content == film.read_bytes()
     headers = [
         file.headers for file in files.values()
-    ]  # the page and the film are shown, not saved
+    ]  # the page and the video are shown, not saved
     saved = [given["Content-Disposition"] for given in headers if "Content-Disposition" in given]
     assert all("語" not in name for name in saved)  # headers are ASCII
     assert server.ask("DELETE", f"/v1/jobs/{job['id']}").status_code == 204
@@ -189,12 +189,12 @@ def test_stalled_upload_releases_its_slot(tmp_path, monkeypatch):
 
 
 def test_file_size_limit_is_reported_and_nothing_is_lost(server, film):
-    """As on a disk with a quota; test_full_disk.py fills one."""
+    """Like a disk with a quota; test_full_disk.py fills a real disk."""
     number, whole = server.process.pid, resource.RLIM_INFINITY
     resource.prlimit(number, resource.RLIMIT_FSIZE, (50_000, whole))
     try:
         answer = server.upload(film)
-        assert answer.status_code in {503, 507}  # the jobs' own file may be what meets it
+        assert answer.status_code in {503, 507}  # the jobs file itself may reach the limit
         assert "disk" in answer.json()["detail"]
     finally:
         resource.prlimit(number, resource.RLIMIT_FSIZE, (whole, whole))
@@ -205,7 +205,7 @@ def test_file_size_limit_is_reported_and_nothing_is_lost(server, film):
 
 
 def still(path):
-    """A film of one picture, without sound: nobody can speak in it."""
+    """A video of one frame without audio, so without speech."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=1)
         stream.width = stream.height = 64

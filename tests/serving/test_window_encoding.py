@@ -1,4 +1,4 @@
-"""Text is encoded in few shapes, with the same result as all at once."""
+"""Text is encoded in few shapes, with the same result as in one batch."""
 
 import copy
 import random
@@ -23,7 +23,7 @@ WORDS = ("oh", "no", "not", "the", "cheese")
 
 @pytest.fixture(scope="module")
 def loaded(model):
-    """With one of its layers, which is enough for shapes."""
+    """Only one layer, which is enough to test shapes."""
     loaded = load_model(model)
     del loaded.text_encoder.backbone.encoder.layer[1:]
     return loaded
@@ -97,7 +97,7 @@ def test_converted_weights_follow_changes(loaded, talks, monkeypatch):
 
 
 def test_requests_of_any_size_compile_few_kernels(loaded, monkeypatch):
-    """A bfloat16 product of every shape stays in memory for good; float32 ones do not."""
+    """The kernel of every bfloat16 shape stays in memory permanently; float32 kernels do not."""
     monkeypatch.setattr(window_encoding, "fast_bfloat16", lambda device: True)
     shapes, product = set(), torch.nn.functional.linear
 

@@ -11,7 +11,7 @@ SHARES = np.array([0.5, 0.3, 0.2])
 
 
 def simulate_talk(generator, size, *, inertia=0.0, contagion=0.0, shares=(SHARES, SHARES)):
-    """Speakers and emotions of one conversation; turns are now and then double."""
+    """Speakers and emotions of one conversation; some speakers take two turns in a row."""
     speakers, emotions = [], []
     last = {0: None, 1: None}
     speaker = 0
@@ -48,7 +48,7 @@ def sequences(seed=0, **settings):
 
 
 def write_study(folder, columns, **extra):
-    """Write a study's table of utterances; probabilities are sure of the emotion."""
+    """Write a study's table of utterances, with nearly certain probabilities."""
     emotions = np.array(columns["emotions"])
     table = {
         "recording": columns["recordings"],

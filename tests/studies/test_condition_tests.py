@@ -22,7 +22,7 @@ def compared(rows):
 
 
 def two_conditions(folder, seed, second, *, recordings=8, participants=None, size=40):
-    """Recordings of condition `a`, then as many of `b` with other settings."""
+    """Recordings of condition `a`, then equally many of `b` with other settings."""
     columns = simulate(seed, recordings=recordings, size=size)
     other = simulate(seed + 1, recordings=recordings, size=size, **second)
     other["recordings"] = [f"b{name}" for name in other["recordings"]]
@@ -77,7 +77,7 @@ def test_p_value_equals_exact_enumeration(tmp_path):
 
 
 def test_recordings_of_a_participant_are_permuted_together(tmp_path):
-    """Four participants of four recordings each: at best 2 of 6 arrangements are as far."""
+    """Four participants with four recordings each: at least 2 of 6 arrangements are as extreme."""
     study = two_conditions(
         tmp_path,
         1,
@@ -88,7 +88,7 @@ def test_recordings_of_a_participant_are_permuted_together(tmp_path):
 
 
 def test_participants_in_both_conditions_are_compared_within_person(tmp_path):
-    """Eight participants, each in both conditions: 2 of 256 arrangements are as far."""
+    """Eight participants, each in both conditions: 2 of 256 arrangements are as extreme."""
     study = two_conditions(
         tmp_path, 1, {"shares": (SAD, SAD)}, participants=lambda name: f"p{name[-1]}"
     )

@@ -94,7 +94,7 @@ def test_folder_without_read_permission(tmp_path, monkeypatch):
     touch(tmp_path, "a.mp4", "closed/b.mp4")
     scan = os.scandir
 
-    def refuse(path):  # root may read everything
+    def refuse(path):  # root can read everything
         if os.fspath(path) == str(tmp_path / "closed"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
         return scan(path)

@@ -34,7 +34,7 @@ def talks(columns):
 
 
 def slow_rates(all_talks):
-    """Every rate by walking through the turns."""
+    """Every rate from a loop over the turns."""
     hits, totals = {}, {}
 
     def note(measure, first, second):
@@ -168,9 +168,9 @@ def test_planted_effect_is_detected(planted, found_by, not_by):
     ids=["independent", "inertia", "shares"],
 )
 def test_no_effect_is_detected_without_one(settings):
-    """Of 200 studies without an effect, the share with p < 0.05 is about that.
+    """Of 200 studies without an effect, about 5 % have p < 0.05.
 
-    Speakers' own inertia and different shares must not pass for contagion.
+    Speakers' own inertia and different shares must not count as contagion.
     """
     measures = ["contagion"] if "inertia" in settings else ["contagion", "inertia"]
     false = dict.fromkeys(measures, 0)

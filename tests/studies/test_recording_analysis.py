@@ -27,7 +27,7 @@ RANDOM = {"model_fingerprint": "random", "code_fingerprint": "one"}
 
 @contextmanager
 def not_as_root():
-    """Root may read everything: meanwhile, be nobody."""
+    """Run as user nobody meanwhile, since root can read everything."""
     is_root = os.geteuid() == ROOT
     if is_root:
         os.seteuid(NOBODY)
@@ -110,7 +110,7 @@ def test_recording_without_read_permission(analyzer, recording):
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN])
 def test_network_path_that_disappears_midway(analyzer, recording, monkeypatch, code):
-    """What the system says of a share that is gone is the recording's reason, in one sentence."""
+    """The system's error for a lost network share is the recording's reason, in one sentence."""
 
     def fail(conversations, *, name):
         raise OSError(code, os.strerror(code), str(recording.file))
@@ -156,7 +156,7 @@ def test_internal_error_affects_one_recording_only(analyzer, recording, monkeypa
 
 
 def test_video_with_a_transcript(analyzer, tmp_path):
-    """Lines last until the next one; an excluded part takes its line away."""
+    """Lines last until the next one; an excluded part removes its line."""
     folder = tmp_path / "in"
     folder.mkdir()
     cut("photograph", folder / "talk.mp4", seconds=8.0)

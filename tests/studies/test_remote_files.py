@@ -1,4 +1,4 @@
-"""Files at a URL: messages if they cannot be copied, and what stays on this machine."""
+"""Files at a URL: messages if they cannot be copied, and leftovers on this machine."""
 
 import errno
 import os
@@ -104,7 +104,7 @@ def test_remote_video_with_embedded_subtitles_can_be_large(tmp_path, monkeypatch
 
 
 class _Streaming(SimpleHTTPRequestHandler):
-    """Serves files as a whole only."""
+    """Serves complete files only."""
 
     def end_headers(self):
         self.send_header("Accept-Ranges", "none")

@@ -5,7 +5,7 @@ from simulated import write_report_study
 
 from mmerc.studies.report.render import write_report
 
-PATIENCE = 240_000  # milliseconds; a machine may be busy
+PATIENCE = 240_000  # milliseconds; the machine may be busy
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_report_fits_and_passes_axe(visit, report, width, scheme):
     page = visit(width, color_scheme=scheme)
     assert page.complaints == [] and page.asked == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    # A heat map of many labels scrolls in its own box, and the page stays as wide as the window.
+    # A heat map of many labels scrolls in its own box; the page is as wide as the window.
     page.evaluate(
         "document.querySelectorAll('.heat td').forEach((cell) => cell.style.minWidth = '30rem')"
     )
@@ -43,7 +43,7 @@ def test_report_fits_and_passes_axe(visit, report, width, scheme):
           .map((part) => part.textContent)"""
     )
     assert cut == []
-    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids a script tag
+    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
     page.reload()
     actual = page.evaluate("axe.run()")
     assert actual["passes"]

@@ -18,7 +18,7 @@ def test_leftovers_of_a_killed_command_are_removed(tmp_path):
 
 
 def test_files_being_written_by_another_command_stay(tmp_path):
-    """A report is written without the study's lock."""
+    """Reports are written without the study's lock."""
     folder = StudyFolder(tmp_path)
     with folder.lock(), atomic_file(tmp_path / "report.html") as report:
         report.write_text("half")

@@ -31,7 +31,7 @@ TINY = {
 
 @pytest.fixture(scope="session")
 def tiny_recipe():
-    """A function that makes the recipe of a very small DF-ERC; arguments change its training."""
+    """A function that returns the recipe of a very small DF-ERC; arguments change its training."""
 
     def make(**training):
         value = copy.deepcopy(TINY)
@@ -43,7 +43,7 @@ def tiny_recipe():
 
 @pytest.fixture(scope="session")
 def train(tiny_recipe, small_corpus):
-    """A function that trains the very small DF-ERC on the small corpus, in silence."""
+    """A function that trains the very small DF-ERC on the small corpus without output."""
 
     def run(directory, *, seeds=None, resume=False, report=lambda line: None, **training):
         recipe = tiny_recipe(**training)
@@ -54,7 +54,7 @@ def train(tiny_recipe, small_corpus):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, train):
-    """Folder and result of a run of one seed, to be read only."""
+    """Folder and result of a one-seed run; read-only."""
     directory = tmp_path_factory.mktemp("runs") / "run"
     return directory, train(directory)
 

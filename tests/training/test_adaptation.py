@@ -27,7 +27,7 @@ def predictions(model, path):
 
 @pytest.fixture
 def folder(make_model, widths, tmp_path):
-    """A random model, and a manifest whose labels are the model's after a swap of two."""
+    """A random model, and a manifest with the model's labels after swapping two."""
     model = make_model("df-erc")
     model.eval().save_pretrained(tmp_path / "model", card="# The original\n")
     numbers = np.random.default_rng(0)
@@ -171,7 +171,7 @@ def test_labels_of_a_sample_equal_labels_of_a_manifest(folder):
 
 @pytest.fixture
 def own(folder):
-    """A manifest with labels of its own: which of two labels the model prefers."""
+    """A manifest with custom labels: which of two labels the model prefers."""
     lines = [json.loads(line) for line in (folder / "labels.jsonl").read_text().splitlines()]
     answers = predictions(load_model(folder / "model"), folder / "labels.jsonl")
     shares = np.array([list(item.probabilities.values()) for item in answers])

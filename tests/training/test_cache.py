@@ -29,7 +29,7 @@ def louder(corpus, modality="audio"):
 
 
 def relabelled(corpus, split="train"):
-    """The corpus with another label at one utterance of a split."""
+    """The corpus with one changed label in a split."""
     first, *others = corpus.splits[split]
     utterance, *rest = first.utterances
     label = next(name for name in corpus.labels if name != utterance.label)
@@ -58,7 +58,7 @@ def run(tmp_path, tiny_recipe, small_corpus, cache):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    """From the call on, training is an error."""
+    """After this call, training is an error."""
 
     def forbid():
         def fail(*arguments, **settings):
@@ -320,7 +320,7 @@ def test_full_cache_does_not_stop_training(run, cache, monkeypatch, caplog):
     assert str(cache.root) in remark
     assert "MMERC_CACHE" in remark
     assert list((cache.root / "runs").iterdir()) == []
-    assert len(list(cache.tries())) == 1  # the look at validation counts all the same
+    assert len(list(cache.tries())) == 1  # the use of validation counts anyway
     assert run("one", resume=True)["seeds"]
 
 
@@ -337,7 +337,7 @@ def test_default_cache_follows_the_environment(monkeypatch, tmp_path):
 
 def test_list_has_one_line_per_training(run, cache, tiny_recipe, small_corpus):
     result = run("one", seeds=2)
-    run("two", seeds=2)  # fetched
+    run("two", seeds=2)  # from the cache
     run("one", seeds=2, resume=True)  # done before
     run("three", epochs=2)
     actual = list(cache.tries())
@@ -362,7 +362,7 @@ def test_interrupted_training_is_not_listed(tiny_recipe, small_corpus, tmp_path,
 
 
 def test_validation_is_logged_before_the_seed_finishes(run, tmp_path, cache, monkeypatch):
-    """A process that is killed in between trains nothing again, and its look is in the list."""
+    """A process killed in between repeats no training, and its use of validation is listed."""
 
     def kill(path, value):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Corpora passed to workers: by folder or in memory, whole or one fold."""
+"""Corpora passed to workers: by folder or in memory, complete or one fold."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Misleading vectors: what is changed, what is not, and how often."""
+"""Misleading vectors: which values change, and how often."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def batch(make_batch):
 
 
 def changed(batch, disturbed):
-    """Which conversations have other vectors, by modality."""
+    """Conversations with changed vectors, by modality."""
     return {
         m: (batch.features[m] != disturbed.features[m]).flatten(1).any(1) for m in batch.features
     }
@@ -65,7 +65,7 @@ def test_each_disturbance_has_its_effect(change):
         assert all(len(row) == 1 for row in rows)
     elif change is disturbances._one_emotion:
         assert len({int(labels[row[0]]) for row in rows}) == 1
-    else:  # still related to what was there
+    else:  # still correlated with the original
         assert not any(rows)
         assert torch.corrcoef(torch.stack([result.flatten(), own.flatten()]))[0, 1] > 0.1
 

@@ -10,7 +10,7 @@ from mmerc.training.recipe import TrainingConfig
 from mmerc.training.trainer import _ConversationData
 
 SIZES = np.random.default_rng(0).integers(1, 25, 400).tolist()
-SYSTEMS = {  # how often a pair may meet again, in multiples of chance
+SYSTEMS = {  # how often a pair may share a batch again, in multiples of chance
     "df-erc reads text": ("df-erc", {"tokens": True}, 1.4),
     "df-erc on vectors": ("df-erc", {}, 4.0),
     "df-erc, contrast over the batch": ("df-erc", {"scope": "batch"}, 1.4),

@@ -39,14 +39,14 @@ def loaders(model, examples, *, batches=5, world=1):
 
 
 def cross_entropy(model, batch):
-    """The model's cross-entropy terms: of the fusion, and of single modalities."""
+    """The model's cross-entropy terms of the fusion and of single modalities."""
     losses = model(batch).losses
     terms = [loss for name, loss in losses.items() if name.startswith("emotion")]
     return sum(terms).detach().double()
 
 
 def weighted_total(module, loader):
-    """Sum over an epoch's batches of the cross-entropy as it is weighted."""
+    """Sum of the weighted cross-entropy over an epoch's batches."""
     total = torch.zeros((), dtype=torch.float64)
     for batch in loader:
         total += cross_entropy(module.model, batch) * module.batch_weight(batch)
@@ -101,7 +101,7 @@ def test_batch_without_labels_has_zero_loss(make_model, make_examples):
     assert all(float(module.training_step(batch, 0).detach()) == 0 for batch in loader)
 
 
-# Averaging, and passes that are repeated
+# Averaging and repeated passes
 
 
 class TestAveraging:

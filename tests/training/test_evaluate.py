@@ -24,7 +24,7 @@ def packaged(finished, small_corpus, tmp_path_factory):
 
 @pytest.fixture
 def run(finished, tmp_path):
-    """A copy of the finished run's model and result, to write to."""
+    """A writable copy of the finished run's model and result."""
     shutil.copytree(finished[0], tmp_path / "run")
     return tmp_path / "run"
 

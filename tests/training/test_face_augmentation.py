@@ -13,7 +13,7 @@ STILL = Augmentation(
 
 
 def changed(seed=0, count=64, **settings):
-    """Images before and after an augmentation that does these things alone."""
+    """Images before and after an augmentation with only these settings."""
     chance = torch.Generator().manual_seed(seed)
     images = torch.stack([torch.from_numpy(drawn(n % 7, n)) for n in range(count)])[:, None]
     predictions = augment(images, STILL.model_copy(update=settings), generator=chance)

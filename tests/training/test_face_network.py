@@ -49,7 +49,7 @@ def parquet(tmp_path_factory):
 
 
 def spoilt(rows, path, *, where):
-    """The same with other bytes in place of some pictures."""
+    """The same file with some images replaced by other bytes."""
     return write([{**row, "jpeg": b"none"} if where(row) else row for row in rows], path)
 
 
@@ -177,7 +177,7 @@ class Stop(Exception):
 
 
 def stopping_after(epoch):
-    """A report that breaks training off behind an epoch."""
+    """A report function that interrupts training after an epoch."""
 
     def report(line):
         if line.startswith(f"epoch {epoch}/"):
@@ -188,7 +188,7 @@ def stopping_after(epoch):
 
 @dataclass(frozen=True)
 class Kill:
-    """A report that kills its process behind an epoch."""
+    """A report function that kills its process after an epoch."""
 
     epoch: int
 
@@ -204,7 +204,7 @@ def history(out):
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def whole(request, parquet, tmp_path_factory):
-    """A training that nobody disturbed: its configuration, folder, result and reports."""
+    """An uninterrupted training: its configuration, folder, result and reports."""
     out, message = tmp_path_factory.mktemp("whole"), []
     result = train_face_network(parquet, out, VARIANTS[request.param], report=message.append)
     return VARIANTS[request.param], out, result, message
@@ -308,7 +308,7 @@ def test_private_split_is_opened_only_on_request(parquet, tmp_path):
 
 @pytest.mark.parametrize("whole", ["sgd"], indirect=True)
 def test_training_can_start_from_weights(parquet, whole, tmp_path):
-    """What is frozen stays as it was, batch norms included; the rest is trained."""
+    """Frozen parts, including batch norms, are unchanged; the rest is trained."""
     start = whole[1] / "weights.safetensors"
     config = FaceNetworkConfig(epochs=1, batch_size=8, frozen_blocks=2, equalise=True)
     result = train_face_network(parquet, tmp_path, config, initial=start, report=print)
@@ -339,7 +339,7 @@ def test_missing_initial_weights_are_refused(parquet, tmp_path):
 
 
 def test_private_split_is_opened_only_after_training(tmp_path):
-    """With faces for PrivateTest that cannot be read, every epoch is trained all the same."""
+    """With unreadable PrivateTest faces, every epoch is still trained."""
     path = tmp_path / "fer.parquet"
     spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
     message, once = [], SHORT.model_copy(update={"epochs": 1})

@@ -14,7 +14,7 @@ def test_folds_partition_the_training_conversations(small_corpus, folds):
     training = sorted(ids(small_corpus, "train"))
     held_out = [name for corpus in corpora for name in ids(corpus, "valid")]
     assert len(corpora) == folds
-    assert sorted(held_out) == training  # each once: disjoint, and all of them
+    assert sorted(held_out) == training  # each exactly once
     sizes = [len(ids(corpus, "valid")) for corpus in corpora]
     assert max(sizes) - min(sizes) <= 1
     for corpus in corpora:

@@ -13,7 +13,7 @@ LORA = {"tuning": "lora", "lora_rank": 4}
 
 @pytest.fixture(scope="module")
 def first(make_model, tmp_path_factory):
-    """A saved model whose adapters are not those that a training starts with."""
+    """A saved model whose adapters differ from the initial ones of a training."""
     model = make_model("language-model", tokens=True, encoder=LORA, seed=1)
     for parameter in model.text_encoder.parameters():
         if parameter.requires_grad:

@@ -16,7 +16,7 @@ from mmerc.training.adapt import adapt_model
 
 @pytest.fixture
 def folder(make_model, tmp_path, monkeypatch):
-    """A random model that reads words with adapters, and labels that follow from the words."""
+    """A random text model with adapters, and labels determined by the words."""
     monkeypatch.setattr(lora_refit, "_LEARNING_RATE", 0.02)
     model = make_model("text-only", tokens=True, widths={}, encoder={"tuning": "lora"})
     model.eval().save_pretrained(tmp_path / "model", card="# The original\n")
@@ -38,7 +38,7 @@ def probabilities(source, path):
 
 
 def test_adapters_are_trained_and_saved(folder, monkeypatch):
-    # The words are so few that a last layer would do as well.
+    # With so few words, a new last layer would work equally well.
     monkeypatch.setattr(logit_adaptation, "_CANDIDATES", [("unchanged", 0.0, 0.0)])
     path = folder / "labels.jsonl"
     outcome = adapt_model(folder / "model", [path], folder / "out", lora=True)

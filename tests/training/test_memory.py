@@ -15,7 +15,7 @@ def megabytes():
 
 
 def train(sender):
-    """Send what was freed a step before the release, and after it."""
+    """Send the amount of freed memory one step before the release, and after it."""
     keep_memory()
     blocks = [torch.ones(2**18) for _ in range(400)]
     used, freed = megabytes(), []

@@ -29,7 +29,7 @@ ALL = ("text", "audio", "video")
 
 @pytest.fixture(scope="module")
 def model(finished):
-    """A very small DF-ERC that names every label, as its vectors have it."""
+    """A very small DF-ERC that predicts every label shown by its vectors."""
     loaded = load_model(finished[0] / "seed-0" / "model")
     torch.manual_seed(0)
     for parameter in loaded.parameters():
@@ -90,7 +90,7 @@ def test_recordings_with_several_conversations_keep_their_utterances(model, smal
 
 
 def list_rows(recordings):
-    """Label and voice of all utterances, in an order of their own."""
+    """Label and voice of all utterances, sorted."""
     return sorted(
         [int(label), *voice.tolist()]
         for batch in recordings
@@ -152,7 +152,7 @@ def test_no_neutral_face_shift_without_a_neutral_label():
 
 @pytest.fixture
 def heard(tmp_path):
-    """A prepared corpus of one conversation whose sound has IS10 vectors, and its media."""
+    """A prepared corpus of one conversation with IS10 vectors, and its media."""
     samples = np.random.default_rng(0).normal(0, 3000, 32000).astype("<i2")
     with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
         file.setnchannels(1)

@@ -65,7 +65,7 @@ def test_average_of_three_steps_matches_a_calculation_by_hand(make_model, decay)
         module.on_train_batch_end(None, None, step)
     expected = averaged(states, decay, parameter_names(model))
     close(module.chosen.state_dict(), expected)
-    close(model.state_dict(), states[-1])  # what is trained is not touched
+    close(model.state_dict(), states[-1])  # the trained weights are unchanged
     assert module.chosen is not model
 
 
@@ -239,7 +239,7 @@ def test_loss_is_the_mean_of_both_passes_and_the_weighted_difference(
         make_model("df-erc").train(), TrainingConfig(consistency=0.4), seed=0
     ).train()
     batch = make_batch((3, 1, 4), absent=0.2, unknown=0.2)
-    module.mean_labelled = int((batch.labels >= 0).sum())  # this batch is all of an epoch
+    module.mean_labelled = int((batch.labels >= 0).sum())  # this batch is a complete epoch
     torch.manual_seed(0)
     loss = module.training_step(batch, 0)
     (_, _, one), (_, _, other) = passes
@@ -264,7 +264,7 @@ def test_one_pass_per_step_without_consistency(train, passes, tmp_path):
     assert "train_consistency" not in history(tmp_path / "run")[0]
 
 
-# Terms against rare classes
+# Terms for rare classes
 
 TERMS = {"class_balance": 0.9, "focus": 2.0, "label_smoothing": 0.1}
 

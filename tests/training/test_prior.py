@@ -30,7 +30,7 @@ def test_correction_restores_the_true_prior():
     """By Bayes' rule, exactly: p(k | x) from q(k | x), for made-up likelihoods."""
     counts = torch.tensor([90, 10])
     likelihood = torch.rand(7, 2, generator=torch.Generator().manual_seed(0)).double()
-    seen = torch.tensor([90.0, 45.0], dtype=torch.float64)  # up-sampled to half
+    seen = torch.tensor([90.0, 45.0], dtype=torch.float64)  # oversampled to half
     logits = (likelihood * seen).log()
     corrected = logits + torch.tensor(log_prior_ratio(counts, upsampling=0.5))
     expected = likelihood * counts
@@ -58,7 +58,7 @@ def test_training_stores_the_prior_only_on_request(train, tmp_path):
         return load_model(tmp_path / name / "seed-0" / "model").log_prior_ratio
 
     assert ratio("plain") is None
-    assert ratio("unchanged", prior_correction=True) is None  # nothing was up-sampled
+    assert ratio("unchanged", prior_correction=True) is None  # nothing was oversampled
 
 
 def test_class_weights_are_corrected_after_training(tiny_recipe, small_corpus, tmp_path):

@@ -167,7 +167,7 @@ def test_code_in_yaml_is_refused_and_not_run(tmp_path, where):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package with a plug-in and two recipes, one of them broken; importing it fails."""
+    """A package with a plug-in that fails to import and two recipes, one of them broken."""
     recipes = tmp_path / "my_lab" / "recipes"
     recipes.mkdir(parents=True)
     (tmp_path / "my_lab" / "__init__.py").write_text("raise RuntimeError('imported')")

@@ -48,7 +48,7 @@ def examples(sizes, *, seed):
 
 
 def small_recipe(name):
-    """The recipe with a very small model on vectors; rates below 0.01 would need wide ones."""
+    """The recipe with a very small model on vectors and learning rates of at least 0.01."""
     recipe = load_recipe(name)
     small = {
         field: 8
@@ -68,7 +68,7 @@ def small_recipe(name):
 
 
 def epochs_of(data, module):
-    """Train as Lightning would, without its files; yield the score of every epoch."""
+    """Train like Lightning but without files; yield the score of every epoch."""
     loader, settings = data.train_dataloader(), module.settings
     epochs = data.count_epochs(1)
     measured = {}

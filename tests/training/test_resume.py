@@ -34,7 +34,7 @@ class Stop(Exception):
 
 
 def stopping(fragment):
-    """A report that breaks training off where a line holds ``fragment``."""
+    """A report function that interrupts training at a line containing ``fragment``."""
 
     def report(line):
         if fragment in line:
@@ -75,7 +75,7 @@ def test_fully_trained_seed_is_not_trained_further(tiny_recipe, small_corpus, tm
 
 
 def wait_for_epochs(process, directory, count):
-    """Wait until the state of an epoch is kept and ``count`` epochs are over."""
+    """Wait until the state of an epoch is saved and ``count`` epochs are finished."""
     until = time.monotonic() + 100
     while not (directory / "resume.safetensors").exists() or lines_of(directory) <= count:
         assert process.poll() is None, process.stderr.read_text()
@@ -143,7 +143,7 @@ def test_kill_after_a_finished_seed_leaves_no_training_state(train, tmp_path):
     for seed in (0, 1):
         for name in _TRAINING_STATE:
             (tmp_path / "run" / f"seed-{seed}" / name).write_bytes(b"of seed %d" % seed)
-    with pytest.raises(InputError, match="the resume state is truncated"):  # seed 1 still has its
+    with pytest.raises(InputError, match="the resume state is truncated"):  # of seed 1
         train(tmp_path / "run", seeds=2, resume=True)
     assert files_under(tmp_path / "run" / "seed-0") == before
     assert not [path for path in before if path.name in _TRAINING_STATE]

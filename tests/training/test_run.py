@@ -25,7 +25,7 @@ from mmerc.training.scoring import predict_corpus
 SUMMARISED = {"accuracy", "weighted_f1", "macro_f1"}
 
 
-# What a run leaves behind
+# Files of a run
 
 
 def test_result_has_the_documented_structure(finished, small_corpus):
@@ -110,7 +110,7 @@ def test_saved_corpus_trains_like_the_one_in_memory(finished, on_disk, tiny_reci
     assert "LOCAL_RANK" not in os.environ
 
 
-# Failing
+# Failures
 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
@@ -185,7 +185,7 @@ def test_two_processes_train_together_and_write_one_result(on_disk, tmp_path):
     command = [sys.executable, "-m", "mmerc", *on_disk(epochs=1), *more]  # it starts itself again
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout)  # one result, not one a process or seed
+    printed = json.loads(done.stdout)  # one result, not one per process or seed
     assert printed == json.loads((tmp_path / "run" / "result.json").read_text())
     assert [seed["seed"] for seed in printed["seeds"]] == [0, 1]
     assert "sync_dist" not in done.stderr

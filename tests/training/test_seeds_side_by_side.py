@@ -1,4 +1,4 @@
-"""Seeds trained in parallel equal seeds trained in sequence, bit by bit."""
+"""Seeds trained in parallel equal seeds trained in sequence, bit for bit."""
 
 from run_files import history, weights
 

@@ -61,7 +61,7 @@ def test_zero_share_does_not_change_the_batch(make_batch):
 
 
 def test_every_epoch_validates_on_the_same_mixtures(tmp_path, tiny_recipe, small_corpus):
-    """With a learning rate of nothing the scores of two epochs are equal, mixtures and all."""
+    """With a learning rate of 0 the scores of two epochs are equal, including the mixtures."""
     recipe = tiny_recipe(epochs=2, learning_rate=1e-12, vector_mixing={"audio": 0.5})
     train_run(recipe, small_corpus, tmp_path / "run", report=lambda line: None)
     history = (tmp_path / "run/seed-0/history.csv").read_text().splitlines()

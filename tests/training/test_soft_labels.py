@@ -130,7 +130,7 @@ def test_joined_conversations_keep_soft_labels(make_examples):
 
 @pytest.fixture(scope="module")
 def teachers(make_model, tmp_path_factory):
-    """Two saved models whose labels are the corpus's, the second one's in another order."""
+    """Two saved models with the corpus's labels, the second in another order."""
     folders = []
     for seed in (1, 2):
         own = make_model("df-erc", seed=seed)
@@ -194,7 +194,7 @@ def test_model_with_other_labels_is_refused(make_model, small_corpus, tmp_path):
 
 
 def test_student_learns_soft_labels(tiny_recipe, small_corpus, tmp_path):
-    """The soft labels name the last label against the labels of training; validation agrees."""
+    """The soft labels contradict the training labels: only the last label; validation agrees."""
     last = list(small_corpus.labels)[-1]
 
     def change(split, **changes):

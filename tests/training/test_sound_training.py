@@ -27,7 +27,7 @@ from mmerc.training.run import train_run
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory, small_corpus):
-    """Sounds of the small corpus's utterances, one of them missing, one too short."""
+    """Audio of the small corpus's utterances, one missing and one too short."""
     folder = tmp_path_factory.mktemp("media")
     numbers = np.random.default_rng(0)
     utterances = [u for group in small_corpus.splits.values() for c in group for u in c.utterances]
@@ -41,7 +41,7 @@ def media(tmp_path_factory, small_corpus):
 
 @pytest.fixture(scope="module")
 def corpus(small_corpus, media):
-    """The small corpus as it names its media."""
+    """The small corpus with media paths."""
     splits = {
         split: tuple(
             replace(c, utterances=tuple(replace(u, media=f"{u.id}.wav") for u in c.utterances))

@@ -22,7 +22,7 @@ LABELS = LabelSet("own", ("calm", "glad", "sad"))
 
 class TestSettings:
     def test_batch_size_remark(self):
-        assert TrainingConfig().count_batches([10] * 17) == 3  # eight conversations, as ever
+        assert TrainingConfig().count_batches([10] * 17) == 3  # eight conversations, the default
         assert TrainingConfig(batch_conversations=4).count_batches([1, 2, 3, 4, 5]) == 2
         assert TrainingConfig(batch_utterances=40).count_batches([10] * 17) == 4
         assert TrainingConfig(batch_utterances=40).count_batches([500]) == 12
@@ -67,7 +67,7 @@ class TestAveraging:
 
     @pytest.mark.parametrize("steps", [20, 78, 780])
     def test_initial_weights_vanish_from_the_average(self, steps):
-        """As the recipe df-erc-meld-mini averages; with a decay of 0.99, 46 % are left after 78."""
+        """Averaging as in recipe df-erc-meld-mini: with decay 0.99, 46 % remain after 78 steps."""
         settings = TrainingConfig(averaging_share=0.125)
         remaining = 1.0
         for update in range(1, steps):

@@ -30,7 +30,7 @@ OWN = {
 
 @pytest.fixture
 def recipe(tiny_recipe):
-    """The very small recipe with a space; ``space`` replaces it."""
+    """The very small recipe with a search space, which ``space`` replaces."""
 
     def make(space=SPACE, **training):
         value = tiny_recipe(**({"epochs": 1} | training)).model_dump(mode="json")
@@ -41,7 +41,7 @@ def recipe(tiny_recipe):
 
 @pytest.fixture
 def untested(small_corpus):
-    """The small corpus without a test split: nothing that is done here may miss it."""
+    """The small corpus without a test split, which tuning must never need."""
     splits = {name: items for name, items in small_corpus.splits.items() if name != "test"}
     return replace(small_corpus, splits=splits)
 
@@ -69,7 +69,7 @@ def tries_of(tmp_path):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The seeds that were trained since, as (recipe, corpus)."""
+    """The seeds trained since then, as (recipe, corpus)."""
     calls = []
 
     def counted(recipe, corpus, directory, kept=validation.train_seed, **settings):
@@ -132,7 +132,7 @@ def test_more_trials_continue_the_search(tuner, trained, tmp_path):
     assert after[:2] == before
     assert actual["trials"] == len(after) == 5
     settings = [json.dumps(trial["settings"], sort_keys=True) for trial in after]
-    assert len(set(settings)) == 5  # not what was drawn before once more
+    assert len(set(settings)) == 5  # earlier samples are not repeated
     assert len(trained) == 10
 
 
@@ -191,7 +191,7 @@ def test_each_trial_is_reported(tuner):
     assert sum("epoch 1/1" in line for line in message) == 2
 
 
-# Broken off
+# Interruptions
 
 
 def test_interrupted_search_restarts_with_the_recipes_settings(tuner, tmp_path):
@@ -302,7 +302,7 @@ def test_search_space_is_read(tmp_path, tiny_recipe):
 
 
 def test_log_range_accepts_yaml_number_forms(tmp_path, tiny_recipe):
-    """YAML takes 1e-3 without a point as text."""
+    """YAML reads 1e-3 without a decimal point as text."""
     space = {"training.learning_rate": {"low": "1e-3", "high": "1e-1", "log": True}}
     assert written(tmp_path, tiny_recipe, space).search["training.learning_rate"].low == 1e-3
 
@@ -330,7 +330,7 @@ def test_malformed_dimension_is_refused(tmp_path, tiny_recipe, dimension):
 
 
 class Asked:
-    """Records what Optuna is asked for."""
+    """Records the calls to Optuna."""
 
     def __getattr__(self, name):
         return lambda *arguments, **settings: (name, arguments, settings)

@@ -43,7 +43,7 @@ def archived():
 
 @pytest.fixture
 def index(wheels, monkeypatch):
-    """Pip's own settings name the folder as the only place for packages."""
+    """Pip's own settings make the folder the only package source."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     return wheels
@@ -172,7 +172,7 @@ def test_text_encoder_is_used_by_name(wheels, tiny_encoder, tmp_path, monkeypatc
 
 @pytest.fixture
 def packages(tmp_path, monkeypatch):
-    """The files of the wheels as packages that are installed."""
+    """The files of the wheels as installed packages."""
     model = CONTENT["model.bin"]
     files = {"a_part1/model.part1": model[:7001], "a_part2/model.part2": model[7001:]}
     for name, data in {**files, "a_part1/config.json": CONTENT["config.json"]}.items():

@@ -10,7 +10,7 @@ from short_films import cues, cut, save_model
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Folder of ``all`` (text, sound, faces), ``heard`` (text, sound) and ``read`` (text)."""
+    """Folder with models ``all`` (text, audio, faces), ``heard`` (text, audio), ``read`` (text)."""
     folder = tmp_path_factory.mktemp("models")
     save_model(folder / "all")
     save_model(folder / "heard", widths={"audio": 1582})
@@ -20,7 +20,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory):
-    """Folder of ``scene.mp4`` (Lewis, then Nora, 8 s), of its subtitles, and of its sound alone."""
+    """Folder with ``scene.mp4`` (Lewis, then Nora, 8 s), its subtitles, and its audio only."""
     folder = tmp_path_factory.mktemp("films")
     cut("photograph", folder / "scene.mp4", seconds=8.0)
     cues("photograph", folder / "scene.srt", count=2)
@@ -31,19 +31,19 @@ def films(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def scene(films):
-    """What the scene's file says of itself."""
+    """Container information of the scene."""
     return probe(films / "scene.mp4")
 
 
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory):
-    """A cache in which the face detector's weights are converted once."""
+    """A cache that keeps the face detector's converted weights."""
     return tmp_path_factory.mktemp("converted")
 
 
 @pytest.fixture(autouse=True)
 def own_cache(converted, monkeypatch):
-    """What tests share here is read alone."""
+    """Shared fixtures must not be changed by a test."""
     monkeypatch.setenv("MMERC_CACHE", str(converted))
 
 

@@ -49,7 +49,7 @@ def test_other_language_gives_a_remark(model, language):
 
 @pytest.mark.parametrize("language", ["German", "French", "Spanish", "Dutch", "Finnish"])
 def test_other_language_in_a_long_text(model, language):
-    """More than an encoder's row has tokens."""
+    """More tokens than an encoder's row holds."""
     assert is_foreign(model, said(*[FOREIGN[language]] * 40))
     assert not is_foreign(model, said(*[ENGLISH] * 40))
 

@@ -33,7 +33,7 @@ def portrait():
 
 
 def write_film(path, pictures, samples, *, rate=10):
-    """A film of pictures [H, W, 3] with sound of 16 kHz."""
+    """A video of images [H, W, 3] with 16 kHz audio."""
     with av.open(str(path), "w") as output:
         film = output.add_stream("libx264", rate=rate, options={"preset": "ultrafast"})
         film.height, film.width = pictures[0].shape[:2]
@@ -53,7 +53,7 @@ def write_film(path, pictures, samples, *, rate=10):
 
 
 def drawings(count):
-    """A round yellow head without a face that moves over blue."""
+    """A round yellow head without a face, moving over blue."""
     rows, columns = np.mgrid[:240, :320]
     for number in range(count):
         picture = np.full((240, 320, 3), (40, 90, 200), np.uint8)
@@ -92,7 +92,7 @@ def test_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
 
 
 def talking(picture, samples, *, rate=10):
-    """The picture with a dark mouth that opens as far as the sound is loud."""
+    """The image with a dark mouth that opens with the loudness of the audio."""
     loudest = np.abs(samples).max()
     for piece in np.array_split(samples, len(samples) * rate // SAMPLE_RATE):
         moved = picture.copy()
@@ -152,7 +152,7 @@ def call_by_telephone(samples, numbers):
 
 
 def move_away(samples, numbers):
-    """A room of 0.4 s, and a quiet voice in some noise."""
+    """Reverberation of 0.4 s, and a quiet voice in some noise."""
     times = np.arange(6400) / SAMPLE_RATE
     echo = numbers.normal(size=6400) * 10 ** (-3 * times / 0.4) * 0.02
     echo[0] = 0.3
@@ -168,7 +168,7 @@ def clap(count, numbers):
 
 
 def laugh(count):
-    """A voiced sound five times a second."""
+    """Voiced bursts, five per second."""
     times = np.arange(count) / SAMPLE_RATE
     voiced = sum(np.sin(2 * np.pi * 250 * n * times) / n for n in range(1, 12))
     return 0.05 * voiced * np.maximum(0, np.sin(2 * np.pi * 5 * times))
@@ -198,7 +198,7 @@ def test_music_laughter_applause_telephone_and_distant_microphone(analyse, tmp_p
 
 
 def test_two_languages_in_one_recording(analyse, tmp_path, voice):
-    """tiny.en knows English alone: what it makes of German is marked as doubtful."""
+    """tiny.en supports only English: its output for German is marked as doubtful."""
     silence = np.zeros(SAMPLE_RATE, np.float32)
     german = read_sound(DATA / "german.ogg")
     samples = np.concatenate([silence, voice, silence, german, silence])

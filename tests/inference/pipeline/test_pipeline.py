@@ -24,7 +24,7 @@ from short_films import cues, cut, small_disk
 
 @dataclass(frozen=True)
 class Planned:
-    """A first stage that knows the utterances beforehand."""
+    """A first stage with known utterances."""
 
     utterances: tuple
     remarks: tuple = ()
@@ -45,7 +45,7 @@ def at(*times, text="yes"):
 
 @dataclass(frozen=True)
 class Counted:
-    """An extractor of one's own: the second at which an utterance begins."""
+    """A custom extractor: the second at which an utterance starts."""
 
     seen: list
 
@@ -63,7 +63,7 @@ class Counted:
 
 @pytest.fixture
 def pipeline(models):
-    """A function that makes a pipeline of one process."""
+    """A function that creates a single-process pipeline."""
 
     def make(name="read", **settings):
         return Pipeline.from_pretrained(models / name, workers=1, **settings)
@@ -161,7 +161,7 @@ def test_every_absence_has_a_reason(pipeline, films):
                 assert effect is None
 
 
-# Parts that are missing
+# Missing components
 
 
 @pytest.mark.parametrize("module", ["opensmile", "mtcnn"])
@@ -193,7 +193,7 @@ def test_commercial_use_reports_what_is_left_out(pipeline, films):
     assert actual.remarks == ("No utterance has audio: opensmile may not be used commercially.",)
 
 
-# Parts that are exchanged
+# Replaced components
 
 
 def test_every_stage_can_be_replaced(pipeline, films, models):
@@ -220,14 +220,12 @@ def test_work_is_reused_until_discarded(pipeline, films, tmp_path):
     first = predictions(films / "scene.mp4", work=tmp_path / "work")
     assert predictions(films / "scene.mp4", work=tmp_path / "work") == first
     assert seen == [1.0, 3.0]
-    predictions.find = Planned(
-        at(1.0, 4.0)
-    )  # the same settings, other times: no vector is mistaken
+    predictions.find = Planned(at(1.0, 4.0))  # same settings, other times: no vector is confused
     predictions(films / "scene.mp4", work=tmp_path / "work")
     assert seen == [1.0, 3.0, 1.0, 4.0]
 
 
-# What a user can cause
+# User errors
 
 
 @pytest.mark.parametrize("kind", ["none", "folder", "empty", "words"])
@@ -255,7 +253,7 @@ def test_recording_without_usable_input(pipeline, films, tmp_path):
 
 
 def test_text_without_words_gives_a_doubtful_label(pipeline):
-    """A transcript's utterance without words is predicted from the others alone."""
+    """An utterance without words is predicted only from the other utterances."""
     talk = [
         Conversation(
             id=name,

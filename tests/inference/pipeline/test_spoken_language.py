@@ -57,7 +57,7 @@ def test_most_spoken_language_is_chosen():
         ("fr", FRENCH, UNREAD),
         ("fr", "Non.", UNREAD),
         ("fr", FRENCH * 2, UNREAD),
-        ("fr", ENGLISH, None),  # whatever the language is called, the tokenizer knows the words
+        ("fr", ENGLISH, None),  # the tokenizer knows the words, whatever the stated language
     ],
 )
 def test_languages_of_an_english_encoder(model, language, text, expected):

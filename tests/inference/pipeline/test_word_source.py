@@ -17,7 +17,7 @@ TURNS = "SPEAKER s 1 0 4 <NA> <NA> him <NA> <NA>\nSPEAKER s 1 4 3 <NA> <NA> her 
 
 @pytest.fixture
 def ctm(tmp_path):
-    """A function that writes words, with speakers or without."""
+    """A function that writes words with or without speakers."""
 
     def write(*speakers, shift=0.0):
         lines = []

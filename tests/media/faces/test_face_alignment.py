@@ -32,7 +32,7 @@ def test_similarity_transform_equals_umeyama(seed, scale, shift):
 
 
 def dotted(landmarks, height=200, width=240, radius=3):
-    """A grey picture with a dot of its own colour at every landmark."""
+    """A grey image with a dot of a different colour at every landmark."""
     picture = np.full((height, width, 3), 128, np.uint8)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
     y, x = np.mgrid[:height, :width]
@@ -76,7 +76,7 @@ def test_grey_is_the_weighted_sum_of_the_colours():
 
 
 def test_large_face_is_averaged_when_scaled_down():
-    """One pixel wide stripes become their mean."""
+    """One-pixel stripes become their mean."""
     frame = np.zeros((480, 480, 3), np.uint8)
     frame[:, ::2] = 255
     crop = align_face(frame, _TEMPLATE * 480 - 0.5, size=48)

@@ -40,7 +40,7 @@ def test_box_overlaps(actual, measure):
     seed=st.integers(0, 99),
 )
 def test_suppress_overlaps(actual, measure, limit, seed):
-    """Kept is what overlaps no better box of its group too much; groups stay together."""
+    """Boxes are kept unless they overlap a better box of their group too much."""
     given_boxes, groups = [box for box, _ in actual], [group for _, group in actual]
     scores = torch.rand(len(actual), generator=torch.Generator().manual_seed(seed))
     expected = [

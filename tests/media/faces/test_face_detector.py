@@ -1,4 +1,4 @@
-"""The detector, compared with the published one on real pictures; unusable pictures."""
+"""The detector, compared with the published one on real images; unusable images."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def picture_of(photograph, name):
 
 
 def same_faces(actual, expected):
-    """Every recorded face is found, and no other one."""
+    """Check that exactly the recorded faces are found."""
     assert len(actual) == len(expected)
     recorded = torch.tensor([face["box"] for face in expected])
     shares = overlaps(recorded, torch.from_numpy(np.stack([face.box for face in actual])))

@@ -1,4 +1,4 @@
-"""Face tracks through a film, compared with detection in every frame."""
+"""Face tracks in a video, compared with detection in every frame."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ HEIGHT, WIDTH = 480, 640
 
 @pytest.fixture
 def scene(photograph):
-    """A function that puts half-size copies of the photograph (a face of 55 pixels) on grey."""
+    """A function that places half-size copies of the photograph (a 55-pixel face) on grey."""
     small = photograph[::2, ::2]
 
     def build(*corners):
@@ -27,7 +27,7 @@ def scene(photograph):
 
 @pytest.fixture
 def count_pictures(monkeypatch):
-    """A function that wraps a detector's method; it returns a list of how many it was given."""
+    """A function that wraps a detector's method and records the number of its inputs."""
 
     def wrap(detector):
         counts, detect = [], detector.detect
@@ -70,7 +70,7 @@ def test_real_video(film, make_detector):
 @pytest.mark.parametrize(
     "places",
     [
-        [(0, 0)] * 2 + [(380, 200)] * 4,  # a cut between two frames that are searched
+        [(0, 0)] * 2 + [(380, 200)] * 4,  # a cut between two searched frames
         [(0, 0), (380, 0), (0, 200), (380, 200), (100, 100), (0, 0)],  # a new place every time
     ],
 )
@@ -136,7 +136,7 @@ def test_cells_of_other_scales_are_left_out():
 
 @pytest.mark.parametrize("smallest", [12, 20, 60, 137])
 def test_window_around_any_face_has_room_for_cells(make_detector, smallest):
-    """Faces may be smaller than asked for: boxes end at the frame's edge."""
+    """Faces may be smaller than the minimum: boxes end at the frame's edge."""
     detector = make_detector(smallest)
     for side in range(smallest, smallest + 30):
         frames = torch.zeros(1, side, 2 * side, 3, dtype=torch.uint8)

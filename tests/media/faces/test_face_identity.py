@@ -34,7 +34,7 @@ def test_images_of_one_person_are_close(vectors):
 
 
 def never(chosen):
-    """No two faces are seen together."""
+    """No two faces are visible at the same time."""
     return False
 
 
@@ -46,7 +46,7 @@ def test_people_are_recognised_again(vectors):
 
 def test_simultaneous_faces_are_different_people(vectors):
     together = np.zeros((5, 5), bool)
-    together[0, 1] = together[1, 0] = True  # the same picture twice, side by side
+    together[0, 1] = together[1, 0] = True  # the same image twice, side by side
     numbers = group_faces(vectors, lambda chosen: together[chosen, chosen])
     assert numbers[0] != numbers[1]
 

@@ -8,7 +8,7 @@ from mmerc.media.faces.weights import load_networks
 
 
 def pattern(height, width):
-    """[1, 3, height, width] in -1..1, the same everywhere."""
+    """[1, 3, height, width] in -1..1, equal on every machine."""
     places = np.arange(height * width * 3)
     values = np.sin(places * 0.37 + np.sin(places * 0.011) * 4).reshape(1, height, width, 3)
     return torch.from_numpy(values).float().permute(0, 3, 1, 2)
@@ -22,6 +22,6 @@ def test_outputs_equal_the_published_networks(reference, name, height, width):
         actual = getattr(load_networks(), name)(pattern(height, width))
     expected = [torch.tensor(values) for values in reference["networks"][name]]
     if name == "output":
-        expected[2] = expected[2].view(2, 5).T  # the published one gives all x, then all y
+        expected[2] = expected[2].view(2, 5).T  # the published one returns all x, then all y
     for own, published in zip(actual, expected, strict=True):
         torch.testing.assert_close(own[0], published, rtol=1e-3, atol=1e-5)

@@ -48,7 +48,7 @@ def test_every_pixel_counts_once(given, predictions):
 
 
 def bilinear(picture, y, x):
-    """Value of [H, W, 3] between pixels, a middle grey outside."""
+    """Interpolated value of [H, W, 3], medium grey outside."""
     height, width, _ = picture.shape
     if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
         return torch.zeros(3)

@@ -1,4 +1,4 @@
-"""Whose mouth matches the voice: drawn faces whose mouths open at given times."""
+"""The face whose mouth matches the voice, for drawn faces whose mouths open at given times."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ SEEN = range(0, COUNT, 4)  # frames in which faces are detected
 
 
 def draw(frame, x, y, side, opening):
-    """A face on ``frame``: a light square, eyes, and a dark mouth as high as its opening."""
+    """A face on ``frame``: a light square, eyes, and a dark mouth with the given opening."""
     frame[y : y + side, x : x + side] = 190
     for left, top in _TEMPLATE[:2]:
         frame[y + int(top * side) - 2 :][:5, x + int(left * side) - 2 :][:, :5] = 40
@@ -35,7 +35,7 @@ def draw(frame, x, y, side, opening):
 
 @pytest.fixture(scope="module")
 def scene():
-    """A smaller face whose mouth moves when the sound changes, a larger one with its own rhythm."""
+    """A smaller face whose mouth follows the audio, and a larger one with its own rhythm."""
     generator = np.random.default_rng(0)
     changes = generator.random((COUNT, 2)) > 0.7
     openings = 0.2 + 0.6 * (np.cumsum(changes, axis=0) % 2)
@@ -77,7 +77,7 @@ def test_agreement_is_the_correlation_of_changes(scene):
         if not np.isnan(openings[i]) and not np.isnan(openings[i + 1])
     ]
     actual = mouth_agreement(openings, energy)
-    assert len(actual) == len(expected) == 72  # the last face is seen in frame 72
+    assert len(actual) == len(expected) == 72  # the last face is visible in frame 72
     assert actual.mean() == pytest.approx(np.corrcoef(np.array(expected).T)[0, 1])
 
 

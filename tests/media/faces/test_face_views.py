@@ -8,7 +8,7 @@ from mmerc.media.faces.views import measure_frontality
 
 
 def with_nose(offset):
-    """The template's face with the nose moved sideways, in distances of the eyes."""
+    """The template's face with the nose moved sideways, in units of the eye distance."""
     landmarks = _TEMPLATE.copy()
     landmarks[2, 0] += offset * (landmarks[1, 0] - landmarks[0, 0])
     return landmarks

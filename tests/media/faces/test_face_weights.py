@@ -16,7 +16,7 @@ from mmerc.media.faces.weights import (
     load_networks,
 )
 
-# Of all tensors, by name: what every vector of a face depends on.
+# Of all tensors, by name: every face vector depends on them.
 CONTENT_SHA256 = "5fad2d6745303ce0182adb8ff6dacd98dc0c63b9fb3ebd54afe7151465c9a0de"
 
 

@@ -59,7 +59,7 @@ def test_audio_features_per_frame():
     pulses = np.where(np.arange(2 * SAMPLE_RATE) // 4000 % 2, 0.3, 0.003)
     samples = (pulses * np.random.default_rng(0).normal(size=len(pulses))).astype(np.float32)
     sound = describe_sound(samples, times)
-    loudness = sound[:, 42 + 40]  # of the middle one of three frames
+    loudness = sound[:, 42 + 40]  # of the middle of three frames
     assert sound.shape == (49, 126)
     assert np.corrcoef(loudness, pulses[(times[1:] * SAMPLE_RATE).astype(int)])[0, 1] > 0.8
     assert predict_mouth(samples, times).shape == (49, 4)

@@ -25,7 +25,7 @@ def test_two_moving_people_stay_separate_in_any_order():
 
 
 def test_pairs_are_matched_jointly():
-    """The new face at 6 overlaps the old one at 5 most, but then the other two would be lost."""
+    """The new face at 6 overlaps the old one at 5 most, but this match would lose the other two."""
     detections = [[face(0), face(5)], [face(6), face(12)]]
     assert places(link_faces(detections)) == [{0: 0.0, 1: 6.0}, {0: 5.0, 1: 12.0}]
 

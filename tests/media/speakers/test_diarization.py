@@ -19,7 +19,7 @@ ORDER = ["woman", "man", "man", "woman", "woman", "man", "woman", "man"]
 
 @pytest.fixture(scope="module")
 def conversation(voices):
-    """Sound, and who speaks when: name, start, end in seconds."""
+    """Audio, and its turns: name, start, end in seconds."""
     parts, turns, time = [], [], 0.0
     for name in ORDER:
         end = time + len(voices[name]) / SAMPLE_RATE
@@ -67,7 +67,7 @@ def test_given_speaker_count_is_respected(conversation):
 
 
 def test_twelve_voices_with_a_given_count(voices):
-    """Three voices at four speeds each, one after the other."""
+    """Three voices at four speeds each, in sequence."""
     parts = []
     for speed in (0.75, 0.9, 1.1, 1.3):
         for samples in (voices["woman"], voices["man"], read_sound(DATA / "german.ogg")):

@@ -95,7 +95,7 @@ def test_other_weight_files_are_refused(tmp_path, monkeypatch):
 
 
 def test_any_passage_length_compiles_few_convolutions(monkeypatch):
-    """oneDNN keeps memory for every length; what follows a passage changes nothing."""
+    """oneDNN keeps memory for every length; padding after a passage changes nothing."""
     network, lengths = voice_encoder._load_network(), set()
     plain = [
         part

@@ -1,7 +1,7 @@
 """The adapter to pyannote.audio, with a small module in its place.
 
-The real package is not installed here: that its classes still have these names and results is not
-tested.
+The real package is not installed here: whether its classes still have these names and results is
+not tested.
 """
 
 import sys
@@ -33,7 +33,7 @@ def recording(tmp_path):
 
 @pytest.fixture
 def install(monkeypatch):
-    """A function that puts a module in pyannote.audio's place; calls of its pipeline are kept."""
+    """A function that replaces pyannote.audio by a module that records calls of its pipeline."""
 
     def replace(*, result=None, from_pretrained=None):
         calls = []

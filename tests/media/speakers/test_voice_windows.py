@@ -1,4 +1,4 @@
-"""Windows with one speaker are those that a search through all windows finds."""
+"""Windows with one speaker equal those of a search through all windows."""
 
 import numpy as np
 import pytest

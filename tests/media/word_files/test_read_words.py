@@ -16,7 +16,7 @@ WORDS = [word for _, words in shapes.SENTENCES for word in words]
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that writes content to a file without a telling name, and reads it."""
+    """A function that writes content to a file with a neutral name, and reads it."""
 
     def write_and_read(content):
         return read_words(shapes.write(tmp_path / "talk.words", content))
@@ -244,7 +244,7 @@ JSON_VALUES = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_value_is_read_or_refused(tmp_path_factory, data):
-    """One entry of a transcript, wherever it is, becomes something else or goes."""
+    """One entry of a transcript at any level is replaced or removed."""
     content = data.draw(
         st.sampled_from([shapes.whisperx(), shapes.openai(), shapes.whisper_cpp(speaker="0")])
     )

@@ -33,7 +33,7 @@ def whisperx(*, untimed=(), speakers=True):
 
 
 def openai(*, words=True):
-    """openai-whisper: words begin with a space, and "-known" continues the one before."""
+    """openai-whisper: words start with a space, and "-known" continues the previous one."""
     pieces = [
         [(" Hello", 0.1, 0.5), (" everyone.", 0.6, 1.2)],
         [(" I", 2.0, 2.1), (" am", 2.1, 2.3), (" well", 2.3, 2.6), ("-known.", 2.6, 3.1)],
