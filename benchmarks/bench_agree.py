@@ -47,7 +47,7 @@ def main() -> None:
         assert people is not None
         print(
             f"{RATERS} raters, {people.utterances} utterances, {conversations} conversations: "
-            f"{used:.1f} processor seconds ({waited:.1f} s on the clock)"
+            f"{used:.1f} processor seconds ({waited:.1f} s of wall clock time)"
         )
 
 

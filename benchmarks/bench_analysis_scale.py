@@ -1,8 +1,8 @@
-"""Time and memory of an analysis: sound of 10 to 120 minutes, and 1 to 200 speakers.
+"""Time and memory of an analysis: audio of 10 to 120 minutes, and 1 to 200 speakers.
 
     python benchmarks/bench_analysis_scale.py --figure docs/images
 
-The sound of examples/photograph.mp4 is repeated. With its subtitles, which name the speakers,
+The audio of examples/photograph.mp4 is repeated. With its subtitles, which name the speakers,
 voices and words are read, and speech is compared with the cues. With its words and their times
 instead (CTM), speakers are also found by their voices. For the number of speakers, the subtitles
 of 30 minutes name them in turn. Processor time and memory are those of all processes together,
@@ -57,7 +57,7 @@ def write_words(subtitles: Path) -> Path:
 
 
 def name_speakers(subtitles: Path, speakers: int) -> Path:
-    """Let so many speakers say the cues in turn."""
+    """Assign the cues to the given number of speakers in turn."""
     cues = pysubs2.load(str(subtitles))
     for number, cue in enumerate(cues):
         cue.text = f"Speaker{number % speakers + 1}: {cue.plaintext.rpartition(': ')[2]}"
@@ -67,7 +67,7 @@ def name_speakers(subtitles: Path, speakers: int) -> Path:
 
 
 def draw(records: Records) -> Plot:
-    """Seconds and gigabytes over the minutes, and over the number of speakers."""
+    """Plot seconds and gigabytes by minutes and by number of speakers."""
     with house_style():
         figure, axes = new_figure(7.0, 5.0, 2, 2)
         for row, names in ((axes[:2], (SUBTITLES, WORDS)), (axes[2:], (SPEAKERS,))):
@@ -80,7 +80,7 @@ def draw(records: Records) -> Plot:
                 axis.set_xlabel("speakers" if names == (SPEAKERS,) else "minutes of sound")
                 axis.set_ylim(0, 1.15 * max(r[key] for r in records if r["series"] in names))
         axes[1].legend(loc="lower right")
-    caption = "An analysis of sound, by its duration; of 30 minutes, by the number of speakers."
+    caption = "Analysis of audio by duration, and of 30 minutes by number of speakers."
     return Plot(
         name="analysis-scale", title="Scale", caption=caption, figure=figure, records=records
     )

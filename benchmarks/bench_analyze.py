@@ -39,7 +39,7 @@ def repeated(times: int, folder: Path) -> tuple[Path, Path, float]:
     """Repeat the example ``times`` times; return film, subtitles and duration in seconds."""
     film, subtitles = folder / f"talk-{times}.mkv", folder / f"talk-{times}.srt"
     with av.open(str(EXAMPLE)) as source, av.open(str(film), "w") as target:
-        length = Fraction(source.duration, av.time_base) + Fraction(1, 2)  # must ascend
+        length = Fraction(source.duration, av.time_base) + Fraction(1, 2)  # start times must ascend
         streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
         for time_now in range(times):
             source.seek(0)
@@ -111,7 +111,7 @@ def measure_processors(root: int) -> dict[int, float]:
     """Return the processor seconds so far of a process and of each descendant."""
     seconds = {}
     for number in (root, *list_descendants(root)):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
             seconds[number] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return seconds
@@ -121,7 +121,7 @@ def measure_tree(root: int) -> float:
     """Return the megabytes of a process and its descendants; shared pages count once."""
     total = 0
     for number in (root, *list_descendants(root)):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             rollup = Path(f"/proc/{number}/smaps_rollup").read_text()
             total += int(rollup.partition("Pss:")[2].split()[0])
     return total / 1024
@@ -169,7 +169,7 @@ def text(folder: Path, copies: int) -> str:
     seconds, memory = cost.seconds, cost.together
     rate = len(lines) * copies / (seconds - start)
     return (
-        f"  words alone: {rate:.0f} utterances a second ({len(lines) * copies} in {seconds:.1f} s, "
+        f"  text only: {rate:.0f} utterances per second ({len(lines) * copies} in {seconds:.1f} s, "
         f"of which {start:.1f} s to start); {memory:.0f} MB"
     )
 

@@ -46,8 +46,8 @@ def main() -> None:
                 sound = UTTERANCES * SECONDS
                 bar = f" (bar {BAR})" if (name, workers) == ("compare", 2) else ""
                 print(
-                    f"{name}, {workers} worker processes: {sound / wall:.0f} s of sound a second"
-                    f"{bar}, {sound / used:.0f} a processor second"
+                    f"{name}, {workers} worker processes: {sound / wall:.0f} s of sound per second"
+                    f"{bar}, {sound / used:.0f} per processor second"
                 )
 
 

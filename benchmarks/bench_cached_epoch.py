@@ -1,4 +1,4 @@
-"""An epoch of DF-ERC on ready-made vectors of MELD's size: 9,989 utterances, 384 + 1582 + 342."""
+"""An epoch of DF-ERC on precomputed vectors of MELD's size: 9,989 utterances, 384 + 1582 + 342."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def measure(precision: str) -> None:
 
 
 def main() -> None:
-    print(f"DF-ERC, {UTTERANCES} utterances of {WIDTHS}, batch 8, seconds an epoch")
-    for precision in ("32-true", "bf16-mixed"):  # a process each, for its memory
+    print(f"DF-ERC, {UTTERANCES} utterances of {WIDTHS}, batch 8, seconds per epoch")
+    for precision in ("32-true", "bf16-mixed"):  # separate processes, to measure memory
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             pool.submit(measure, precision).result()
     print("  bars: 7 s in float32, 5 s in bfloat16, 1,000 MB each")

@@ -27,7 +27,7 @@ def loop_items(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> to
 
 
 def loop_rows(vectors: torch.Tensor, positives: torch.Tensor, items: int) -> torch.Tensor:
-    """Compute the same with one row of similarities at a time, as in research code."""
+    """Compute the terms with one row of similarities at a time, as in research code."""
     units = vectors / vectors.norm(dim=1, keepdim=True)
     losses = []
     for i in range(items):

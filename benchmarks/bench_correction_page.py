@@ -39,7 +39,7 @@ async (tries) => {
 
 
 def describe(times):
-    return f"{statistics.median(times):.0f} ms (median), {max(times):.0f} ms (most)"
+    return f"{statistics.median(times):.0f} ms (median), {max(times):.0f} ms (maximum)"
 
 
 def main():

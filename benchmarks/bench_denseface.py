@@ -32,11 +32,11 @@ def rate(function: Callable[[], object], faces: int, times: int) -> str:
     for _ in range(times):
         function()
     wall, used = time.perf_counter() - wall, time.process_time() - used
-    return f"{times * faces / wall:.0f} a second, {times * faces / used:.0f} a processor second"
+    return f"{times * faces / wall:.0f} per second, {times * faces / used:.0f} per processor second"
 
 
 def inference(device: str, version: str) -> str:
-    weights = VERSIONS["denseface"].weights  # other versions take as long
+    weights = VERSIONS["denseface"].weights  # other versions take equal time
     extractor = DenseFace(SpeakerFaces(), weights=weights, version=version, device=device)
     crops = np.random.default_rng(0).integers(0, 256, (FACES, 48, 48), dtype=np.uint8)
     precision = extractor.spec.settings["precision"]

@@ -99,7 +99,7 @@ def forward_backward(model: AnyModel, batch: ConversationBatch) -> None:
 def encoders_alone(model: AnyModel, batch: ConversationBatch) -> None:
     """Run both encoders, requesting only the last states."""
     if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
-        raise TypeError("the pair reads tokens and waveforms")
+        raise TypeError("DQ-Former needs tokens and waveforms")
     tokens, sound = batch.tokens, batch.waveforms
     text, speech = model.text_encoder.backbone, model.speech_encoder
     ids, mask = tokens.token_ids[:, 0], tokens.attention_mask[:, 0]
@@ -148,7 +148,7 @@ def parts() -> None:
     model, recipe = mini()
     batch = batch_of(utterances=8, seconds=3.68, tokens=72)
     if not (batch.tokens and batch.waveforms and model.text_encoder and model.speech_encoder):
-        raise TypeError("the pair reads tokens and waveforms")
+        raise TypeError("DQ-Former needs tokens and waveforms")
     ids, mask = batch.tokens.token_ids[:, 0], batch.tokens.attention_mask[:, 0]
     samples, lengths = batch.waveforms.samples[:, 0], batch.waveforms.lengths[:, 0]
     text, speech = model.text_encoder.backbone, model.speech_encoder
@@ -207,7 +207,7 @@ def large_pair() -> tuple[AnyModel, Recipe]:
 
 
 def large(steps: int = 2) -> None:
-    """Run whole steps with checkpointing, batch 1, ten seconds and 512 tokens."""
+    """Run complete steps with checkpointing, batch 1, ten seconds and 512 tokens."""
     model, recipe = large_pair()
     count = sum(parameter.numel() for parameter in model.parameters())
     print(f"large pair, {count / 1e6:.0f} million parameters")

@@ -55,10 +55,10 @@ def main() -> None:
     rounds = np.array([[seconds(way) for way in ways] for _ in range(ROUNDS + 1)])[1:]
     followed, together, alone = rounds.T
     print(f"faces from {SMALLEST} pixels on in {FRAMES} frames of {WIDTH} x {HEIGHT}")
-    print(f"  {torch.get_num_threads()} threads: {FRAMES / followed.min():.0f} frames a second")
-    print(f"  against one frame at a time: {np.median(alone / followed):.1f} times (bar 3)")
-    print(f"  searched together: {np.median(alone / together):.1f} times")
-    print("  real time needs 20 frames a second (20 in 3 s of film, 3 times as fast as it plays)")
+    print(f"  {torch.get_num_threads()} threads: {FRAMES / followed.min():.0f} frames per second")
+    print(f"  compared with one frame at a time: {np.median(alone / followed):.1f} times (bar 3)")
+    print(f"  batched: {np.median(alone / together):.1f} times")
+    print("  real time needs 20 frames per second (20 in 3 s of video, at 3 times playback speed)")
 
 
 if __name__ == "__main__":

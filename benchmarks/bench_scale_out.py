@@ -78,7 +78,7 @@ def main() -> None:
                 run_jobs(server.url, count)
                 seconds = run_jobs(server.url, given.jobs)
         rate = 60 * given.jobs / seconds
-        print(f"{count} workers: {rate:.1f} jobs a minute ({seconds / given.jobs:.1f} s per job)")
+        print(f"{count} workers: {rate:.1f} jobs per minute ({seconds / given.jobs:.1f} s per job)")
 
 
 if __name__ == "__main__":

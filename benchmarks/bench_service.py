@@ -142,7 +142,7 @@ def load(url: str, process: int, given: argparse.Namespace) -> str:
     lines = [
         f"{given.clients} clients: {text(seconds)}",
         f"without the first wave, of all at once: {text(seconds[given.clients :])}",
-        f"{len(seconds) / elapsed:.0f} answers a second; {used / elapsed:.2f} processors,"
+        f"{len(seconds) / elapsed:.0f} answers per second; {used / elapsed:.2f} processors,"
         f" {1000 * used / len(seconds):.0f} ms of one per answer",
     ]
     return "\n".join(lines)

@@ -22,7 +22,7 @@ from mmerc.training.trainer import train_seed
 
 
 def measure(times: int) -> dict[str, float]:
-    """Train an epoch on so many times MELD: processor seconds, peak memory in GB."""
+    """Train an epoch on a multiple of MELD: processor seconds, peak memory in GB."""
     corpus = made_up_corpus(times)
     settings = ["model.text_encoder=null", "training.epochs=1", "training.minimum_steps=1"]
     recipe = load_recipe("df-erc-meld", [*settings, "training.precision=32-true"])
@@ -41,7 +41,7 @@ def measure(times: int) -> dict[str, float]:
 
 
 def draw(records: Records) -> Plot:
-    """Seconds and gigabytes over the number of utterances."""
+    """Plot seconds and gigabytes by number of utterances."""
     with house_style():
         figure, axes = new_figure(7.0, 2.8, 1, 2)
         utterances = [record["utterances"] / 1000 for record in records]

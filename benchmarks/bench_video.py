@@ -66,7 +66,7 @@ def main() -> None:
             with context.Pool(1) as pool:  # a separate process, to measure its memory
                 speed, memory = pool.apply(measure, (path, weights, seconds))
             print(
-                f"{seconds} s of film, an utterance every {UTTERANCE} s: {speed:.1f} times real "
+                f"{seconds} s of film, one utterance per {UTTERANCE} s: {speed:.1f} times real "
                 f"time (bar {SPEED_BAR}), {memory:.2f} GB at most (bar {MEMORY_BAR})"
             )
 

@@ -1,6 +1,6 @@
-"""Gradients of wide layers' weights: one product against groups of inputs, on one and two threads.
+"""Weight gradients of wide layers: one product compared with groups of inputs, on 1 and 2 threads.
 
-A batch of DF-ERC has about 80 utterances; its widest layers read 2,182 numbers.
+A batch of DF-ERC has about 80 utterances; its widest layers have 2,182 inputs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Probabilities of right and wrong words by tiny.en, on the example films.
+"""Probabilities of correct and wrong words by tiny.en, on the example films.
 
     python benchmarks/doubtful_words.py
 
@@ -25,7 +25,7 @@ def normalise(text: str) -> str:
 
 
 def main() -> None:
-    """Print the number of right and wrong words below each threshold."""
+    """Print the number of correct and wrong words below each threshold."""
     transcriber = Transcriber()
     right: list[float] = []
     wrong: list[float] = []
@@ -39,10 +39,10 @@ def main() -> None:
         matched = {block.b + n for block in blocks for n in range(block.size)}
         for position, word in enumerate(words):
             (right if position in matched else wrong).append(word.probability)
-    print(f"{len(right)} right words, {len(wrong)} wrong ones")
+    print(f"{len(right)} correct words, {len(wrong)} wrong ones")
     for threshold in THRESHOLDS:
         counts = [sum(p < threshold for p in words) for words in (right, wrong)]
-        print(f"below {threshold}: {counts[0]} right, {counts[1]} wrong")
+        print(f"below {threshold}: {counts[0]} correct, {counts[1]} wrong")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def main() -> None:
         same = shown[:, whole].argmax(0) == real[:, whole].argmax(0)
         likeliest = np.bincount(real[:, whole].argmax(0)).max() / whole.sum()
         print(f"  largest weight has the largest effect: {same.mean():.1%} of {whole.sum()};")
-        print(f"  always naming the modality that most often has it: {likeliest:.1%}")
+        print(f"  always choosing the most frequent modality: {likeliest:.1%}")
 
 
 def correlation(shown: object, real: object) -> str:

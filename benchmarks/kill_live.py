@@ -136,12 +136,12 @@ def kill_server(server: Server, client: Client) -> str | None:
         path.parent: path.read_bytes()[44:] for path in server.folder.glob("jobs/*/recording")
     }
     server.start()
-    kept = b""  # of this session, whether it was going on or had just ended
+    kept = b""  # of this session, active or just ended
     for folder, recording in stored.items():
         job = f"{server.url}/v1/jobs/{folder.name}"
         answer = requests.get(job, timeout=60)
         if not answer.ok:
-            return "the sound of a killed session is no job"
+            return "the audio of a killed session is not a job"
         if answer.json()["name"] == name:
             kept = recording
             requests.delete(job, timeout=60)
@@ -166,7 +166,7 @@ def kill_worker(server: Server, _: Client) -> str | None:
         os.kill(workers[0], signal.SIGKILL)
     state = ended(job)
     requests.delete(job, timeout=60)
-    return None if state in {"done", "partial"} else f"a job whose worker was killed: {state}"
+    return None if state in {"done", "partial"} else f"job after its worker was killed: {state}"
 
 
 def parent(number: int) -> int:

@@ -3,7 +3,7 @@
 A study of short films and transcripts is repeatedly started and killed with SIGKILL at random
 moments, every second time with all its processes. After each kill, finished results must be
 unchanged and tables complete. In the end it may finish; its tables must be identical, byte for
-byte, to those of an undisturbed study.
+byte, to those of an uninterrupted study.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def check_tables(out: Path) -> None:
         pq.read_table(path)
     for path in out.glob("*.csv"):
         if not path.read_text().endswith("\n"):
-            raise SystemExit(f"{path.name} is not whole")
+            raise SystemExit(f"{path.name} is incomplete")
 
 
 def read_tables(out: Path) -> dict[str, bytes]:
@@ -105,7 +105,7 @@ def main() -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=moments.uniform(0, options.longest if more else 20))
             kills += kill(process, everything=bool(kills % 2))
-            time.sleep(0.5)  # a remaining worker ends by itself
+            time.sleep(0.5)  # remaining workers exit by themselves
             after = read_state(out)
             lost += len(before.keys() - after.keys())
             redone += sum(after[key] != value for key, value in before.items() if key in after)

@@ -1,11 +1,11 @@
-"""How strongly should voices be levelled? Voice alone, people whom the model never heard.
+"""How strongly should voices be levelled? Voice only, unseen people.
 
     python benchmarks/levelling_by_speaker.py URDU                                # another language
     python benchmarks/levelling_by_speaker.py URDU --corpus corpora/composed      # and RAVDESS
 
 Prints the unweighted recall of the emotions that a voice itself shows, by strength of levelling
 (``recording_prior`` and ``speaker_prior`` in ``mmerc.nn.levelling``, in utterances; without:
-vectors as they are). No utterance is the context of another. The recordings differ in how varied
+unlevelled vectors). No utterance is the context of another. The recordings differ in how varied
 the emotions of a recording are:
 
 - ``urdu``: the folder's clips (Angry, Happy, Neutral, Sad; SM1_F1_A01.flac, the first part is the
@@ -47,7 +47,7 @@ PRIORS = ((20, 10), (20, 40), (50, 25), (50, 50), (100, 50), (100, 100), (200, 1
 
 @dataclass(frozen=True, slots=True)
 class VoiceClip:
-    """One clip: who speaks, the emotion that the voice shows, and its vector."""
+    """One clip: speaker, emotion of the voice, and vector."""
 
     name: str
     speaker: str
@@ -86,7 +86,7 @@ class Recordings:
 def group_clips(
     name: str, spec: FeatureSpec, clips: Iterable[VoiceClip], *parts: str
 ) -> Recordings:
-    """Group clips that agree in ``parts``, attributes of a clip."""
+    """Group clips with equal values of the attributes ``parts``."""
     groups = defaultdict(list)
     for clip in clips:
         groups["-".join(["r", *(getattr(clip, part) for part in parts)])].append(clip)

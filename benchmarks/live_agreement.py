@@ -3,7 +3,7 @@
     python benchmarks/live_agreement.py examples/*.mp4 DATA/speech DATA/speech/ami
 
 Recordings, or folders of them, are fed in pieces of 0.1 s (films with five pictures per second),
-and analysed as a whole with the same model. Each utterance of the analysis is compared with the
+and also analysed offline with the same model. Each utterance of the analysis is compared with the
 live utterance of largest overlap. Boundaries are the same if starts and ends differ by at most 0.1
 s. Prints the share of equal labels among all utterances and among those with the same boundaries,
 per recording and in total, and the cause of every difference:
@@ -11,8 +11,8 @@ per recording and in total, and the cause of every difference:
     boundaries  different segmentation of the words
     words       same times, different words (a word at a boundary)
     speaker     same times and words, different speaker
-    past        the utterance is the same, but an earlier one differs
-    model       earlier utterances are the same too: pictures or numerics
+    past        equal utterance, but an earlier one differs
+    model       earlier utterances are equal too: frames or numerics
 
 Live speakers are mapped to the speaker of largest overlap. ``--out`` writes everything as JSON.
 """

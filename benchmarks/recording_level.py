@@ -73,7 +73,7 @@ def main() -> None:
                 score(predict_corpus(model, shown, arguments.split)).weighted_f1
                 for shown in (restrict_modalities(heard, ["audio"]), heard)
             ]
-            print(f"  {way:24} sound {both[0]:.2f}, everything {both[1]:.2f}", flush=True)
+            print(f"  {way:24} audio {both[0]:.2f}, all modalities {both[1]:.2f}", flush=True)
 
 
 def recordings(

@@ -79,7 +79,7 @@ class Group:
 
 
 def main() -> None:
-    """Measure sounds against an RTTM file, and the example films."""
+    """Measure recordings with an RTTM file, and the example videos."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sounds", type=Path, nargs="*")
     parser.add_argument("--reference", type=Path)

@@ -78,7 +78,7 @@ def fit(parts: Sequence[Part]) -> _Array:
 
 
 def score_all(parts: Sequence[Part]) -> _Array:
-    """Every mouth with every sound, by a map fitted without both people. Shape: -> [n, n]."""
+    """Sync of all mouths and voices, by maps fitted without both people. Shape: -> [n, n]."""
     names = [part.person for part in parts]
     maps = {
         frozenset(pair): fit([part for part in parts if part.person not in pair])
@@ -92,7 +92,7 @@ def score_all(parts: Sequence[Part]) -> _Array:
 
 
 def report(title: str, scores: _Array, parts: Sequence[Part]) -> None:
-    """Print the figures for every two people, with the sounds of all."""
+    """Print the figures for every pair of people, with everybody's audio."""
     names = [part.person for part in parts]
     pairs = [(i, j) for i, j in combinations(range(len(parts)), 2) if names[i] != names[j]]
     right, larger, own, other, kept, thirds, nobody = [], [], [], [], [], [], []
@@ -111,7 +111,7 @@ def report(title: str, scores: _Array, parts: Sequence[Part]) -> None:
     print(f"{title}: {len(right)} choices, the speaker's face {sum(right)}, by size {sum(larger)}")
     print(f"  AUC of speaking against listening {auc:.3f}")
     print(
-        f"  threshold of the other people: kept and right {np.mean(kept):.2f}, "
+        f"  threshold from other people: kept and correct {np.mean(kept):.2f}, "
         f"nobody with a third person's sound {np.mean(nobody):.2f} of {len(nobody)}"
     )
     for threshold in (0.8, 1.0, 1.2, 1.4, 1.6):

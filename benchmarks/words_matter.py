@@ -121,7 +121,7 @@ def read_clips(folder: Path, transcriber: Transcriber, count: int) -> list[tuple
 
 
 def main() -> None:
-    """Measure both."""
+    """Measure RAVDESS and the example videos."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ravdess", type=Path)
     parser.add_argument("--clips", type=int, default=120)
