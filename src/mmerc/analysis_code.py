@@ -21,7 +21,7 @@ _SOURCES = {".py", ".js", ".css", ".html"}
 def fingerprint_code() -> str:
     """Hash the code of analyses and of their files.
 
-    Two builds of one version may differ in it, so the version says too little about results.
+    Builds of one version may have different code, so the version does not identify results.
     """
     package = Path(str(files("mmerc")))
     paths = [path for name in _CODE for path in (package / name, *(package / name).rglob("*"))]

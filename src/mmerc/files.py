@@ -41,16 +41,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 def _create_temporary(path: Path) -> tuple[int, Path]:
-    """Create and lock a temporary file beside ``path``; return its handle and its path.
+    """Create and lock a temporary file next to ``path``; return its handle and path.
 
-    The lock tells ``remove_abandoned`` that it is being written.
+    The lock shows ``remove_abandoned`` that the file is being written.
     """
     while True:
         handle, name = tempfile.mkstemp(prefix=_temporary_prefix(path), dir=path.parent)
         _take_lock(handle, wait=True, shared=False)
         if os.fstat(handle).st_nlink > 0:
             return handle, Path(name)
-        os.close(handle)  # it was taken for abandoned before it was locked
+        os.close(handle)  # removed as abandoned before it was locked
 
 
 def remove_abandoned(temporary: Path) -> None:
@@ -91,7 +91,7 @@ def atomic_directory(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def file_lock(path: Path, *, wait: bool = False, shared: bool = False) -> Iterator[bool]:
     """Lock the file ``path`` while the block runs; yield whether this process has the lock.
 
-    ``shared`` locks exclude only those that are not.
+    ``shared`` locks exclude only exclusive ones.
 
     The folder is created, and the file is kept; the lock always ends with the process. False if
     another process has the lock (never with ``wait``) or has just removed the file. On a file

@@ -76,7 +76,7 @@ IEMOCAP_4 = LabelSet(
 )  # fmt: skip
 MOSI_2 = LabelSet("mosi", ("negative", "positive"), ("#0072B2", "#E69F00"))
 LABEL_SETS = {labels.name: labels for labels in (MELD_7, IEMOCAP_6, IEMOCAP_4, MOSI_2)}
-# Label sources of corpora whose files are from before they were recorded.
+# Label sources of corpora prepared before these were recorded.
 _EARLIER_SOURCES = {
     "composed": "meld",
     "iemocap-4": "iemocap",

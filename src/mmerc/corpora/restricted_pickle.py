@@ -64,7 +64,7 @@ def read_pickle(file: Path) -> Any:
         raise InputError(file, "no such file", "check the path")
     content = file.read_bytes()
     converted = _has_converted_line_ends(content)
-    if converted and not content.startswith(_BINARY):  # text, whose every line has one more byte
+    if converted and not content.startswith(_BINARY):  # text, with one more byte per line
         raise InputError(file, _CONVERTED, _CONVERTED_FIX)
     try:
         return _RestrictedUnpickler(io.BytesIO(content), encoding="latin1").load()

@@ -9,20 +9,22 @@ from heapq import heappop, heappush
 
 @dataclass(slots=True)
 class Row:
-    """A row with room for ``size`` tokens; ``items`` are the positions of its items."""
+    """A row with space for ``size`` tokens; ``items`` are the positions of its items."""
 
     size: int
     items: list[int] = field(default_factory=list)
 
 
 def place_first_fit(lengths: Sequence[int], *, size_of_row: Callable[[int], int]) -> list[Row]:
-    """Place items, longest first, into the first row that has room.
+    """Place items, longest first, into the first row with enough space.
 
-    An item that fits nowhere opens a row of ``size_of_row(length)`` tokens. Takes time proportional
-    to the number of items.
+    An item that fits nowhere starts a row of ``size_of_row(length)`` tokens. The time is
+    proportional to the number of items.
     """
     rows: list[Row] = []
-    rooms: list[list[int]] = []  # for each room in tokens, the rows that have it, the first on top
+    rooms: list[
+        list[int]
+    ] = []  # for each number of free tokens, the rows with it, the first on top
     for item in sorted(range(len(lengths)), key=lambda item: -lengths[item]):
         length = lengths[item]
         fitting = [(heap[0], length + n) for n, heap in enumerate(rooms[length:]) if heap]

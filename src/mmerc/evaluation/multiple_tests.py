@@ -1,4 +1,4 @@
-"""P values of many tests at once; imports nothing slow."""
+"""Correct p values for many tests, without slow imports."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mmerc.files import atomic_file
 from mmerc.labels import UNKNOWN_LABEL, LabelSet
 
 _METADATA_KEY = b"mmerc.predictions"
-_SUM_TOLERANCE = 0.01  # a softmax in half precision misses one by this much at most
+_SUM_TOLERANCE = 0.01  # maximum deviation from 1 of a half-precision softmax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

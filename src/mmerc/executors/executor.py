@@ -17,7 +17,7 @@ _Item = TypeVar("_Item")
 _Outcome = TypeVar("_Outcome")
 Engine = Literal["local", "ray"]
 
-_NODE_DEATHS = 3  # [decided] an item involved in this many is then tried alone
+_NODE_DEATHS = 3  # [decided] lost machines after which an item is tried alone
 
 
 def count_workers(engine: Engine) -> int:

@@ -1,4 +1,4 @@
-"""Frames of an utterance's film: those in which faces are detected, and those of moving mouths."""
+"""Read frames of an utterance's film for face detection and for mouth movement."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOST_HELD = 64 * 2**20  # bytes of decoded frames: 5.6 s of 640 x 480, 25 frame
 def read_halves(
     reader: FilmReader, film: Clip, times: Sequence[float], *, half: Half | None
 ) -> Iterator[Pixels]:
-    """The frames, or the half in which the speaker sits, up to the end of the film.
+    """Read the frames, or the speaker's half of them, up to the end of the film.
 
     A file's sound may be longer than its film: MediaError only if the film ends before the
-    utterance begins.
+    utterance starts.
     """
     count = 0
     try:
@@ -42,9 +42,9 @@ def read_with_looks(
     *,
     half: Half | None,
 ) -> tuple[list[Pixels], Iterator[Pixels]]:
-    """Frames at ``times``, and those at ``looks``: ``read_halves`` of both, decoded once.
+    """Read frames at ``times`` and at ``looks`` like ``read_halves``, but decode them once.
 
-    What does not fit into memory is decoded again when it is looked at.
+    Frames that do not fit into memory are decoded again when needed.
     """
     wanted, looked = frozenset(times), frozenset(looks)
     frames: list[Pixels] = []
@@ -58,7 +58,7 @@ def read_with_looks(
                 held.append(frame)
                 memory += frame.memory
     except MediaError as error:
-        if error.reason != Reason.PAST_FILM or not frames:  # one of both may be readable
+        if error.reason != Reason.PAST_FILM or not frames:  # one of them may be readable
             separately = partial(read_halves, reader, film, half=half)
             return list(separately(times)), separately(looks)
         ended = True
@@ -72,7 +72,7 @@ def read_with_looks(
 def _read_rest(
     reader: FilmReader, film: Clip, times: Sequence[float], *, half: Half | None
 ) -> Iterator[Pixels]:
-    """``read_halves`` of a film that may have ended before."""
+    """Like ``read_halves``, for a film that may have ended before."""
     try:
         yield from read_halves(reader, film, times, half=half)
     except MediaError as error:
@@ -81,7 +81,7 @@ def _read_rest(
 
 
 def _cut(frame: Frame, half: Half | None) -> Pixels:
-    """The frame, or a half of it."""
+    """Return the frame, or a half of it."""
     pixels = frame.pixels
     middle = pixels.shape[1] // 2
     return {"left": pixels[:, :middle], "right": pixels[:, middle:], None: pixels}[half]

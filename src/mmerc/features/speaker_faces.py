@@ -168,7 +168,7 @@ def _find_span(film: Clip) -> tuple[float, float]:
 
 
 def _find_looks(film: Clip) -> list[float]:
-    """Times at which mouths are compared with the sound; MediaError as in ``_find_span``."""
+    """Return the times for comparing mouths with the sound; MediaError as in ``_find_span``."""
     start, end = _find_span(film)
     length = min(end - start, _LONGEST_LOOK)
     return frame_times(start, start + length, max(1, round(length * LOOKS_PER_SECOND)))

@@ -205,7 +205,7 @@ def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
 def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
     """Convert an Arrow table to rows; KeyError or ValueError for an unexpected schema."""
     vectors = table.column("vector").combine_chunks()
-    matrix = np.empty((len(vectors), dim), np.float32)  # a view, here of Arrow's, is no base
+    matrix = np.empty((len(vectors), dim), np.float32)  # copied: rows need a NumPy base array
     matrix[:] = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
     present = np.asarray(vectors.is_valid())
     names = ("conversation", "utterance", "absent_because", "saw_label")

@@ -70,7 +70,7 @@ class WhisperMeans(VoiceExtractor):
 
     @torch.inference_mode()
     def _states(self, samples: Tensor) -> Tensor:
-        """Encode at most 30 s; silence follows to whole seconds, as every length stays compiled.
+        """Encode at most 30 s, padded to whole seconds, as kernels of every length stay in memory.
 
         Shape: [samples] -> [layers, positions, width].
         """

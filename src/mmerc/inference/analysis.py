@@ -58,10 +58,10 @@ def mark_labels(
     *,
     reads_words: bool,
 ) -> dict[str, Marks]:
-    """Mark labels as doubtful that a model which reads words predicted without reliable ones.
+    """Mark labels as doubtful that a text model predicted without reliable words.
 
-    [decided] Such a model decides mostly by words. Without them, or if half of them or more are
-    probably wrong, it is right far less often (docs/analyze.md), however probable the label is.
+    [decided] Such a model decides mostly by words. Without words, or if at least half of them
+    are probably wrong, accuracy is much lower (docs/analyze.md) at any label probability.
     """
     marked = dict(marks)
     for item in predictions if reads_words else ():
@@ -75,13 +75,13 @@ def mark_labels(
 
 
 def _are_mostly_doubtful(text: str, doubtful: Sequence[tuple[int, int]]) -> bool:
-    """Return whether doubtful words make up half of a text or more, by characters but spaces."""
+    """Return whether doubtful words are at least half of a text, by characters without spaces."""
     characters = sum(len("".join(text[start:end].split())) for start, end in doubtful)
     return characters > 0 and 2 * characters >= len("".join(text.split()))
 
 
 def add_shortfall(analysis: Analysis, sentence: str) -> Analysis:
-    """Return the analysis with a further shortfall, which is a remark too."""
+    """Return the analysis with an additional shortfall, which is also a remark."""
     return replace(
         analysis,
         remarks=(*analysis.remarks, sentence),

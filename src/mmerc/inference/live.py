@@ -30,8 +30,8 @@ class Live:
     utterances are used for levelling (``mmerc.inference.levelling``), causally if the model is
     causal. ``sets`` requests prediction sets.
 
-    Words are encoded in bfloat16 where that is fast; all else is computed in float32. The context
-    has another length with every utterance, and bfloat16 kernels of every length stay in memory.
+    Words are encoded in bfloat16 where that is fast; everything else is computed in float32,
+    because the length of the context varies and bfloat16 kernels of every length stay in memory.
     """
 
     model: AnyModel

@@ -1,4 +1,4 @@
-"""Grouping by average linkage, as scikit-learn does it, whose import takes a second longer."""
+"""Clustering by average linkage, equal to scikit-learn's but without its slow import."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 def group_by_average(
     distances: NDArray[np.floating], *, threshold: float | None = None, groups: int = 1
 ) -> NDArray[np.intp]:
-    """Number the group of every item: the groups nearest on average are merged first.
+    """Return the group number of every item; the closest groups are merged first.
 
-    Merges while groups are closer than ``threshold``, or down to ``groups`` groups; numbers are
+    Merges while groups are closer than ``threshold``, or down to ``groups`` groups; numbers equal
     those of scikit-learn's AgglomerativeClustering.
 
     Shape: distances of all pairs [N * (N - 1) / 2], in the order of ``np.triu_indices``, N > 1
@@ -39,7 +39,7 @@ def group_by_average(
 
 
 def _items_below(node: int, merged: list[list[int]], items: int) -> Iterator[int]:
-    """Yield the items that were merged into a node."""
+    """Yield the items of a merged node."""
     waiting = [node]
     while waiting:
         node = waiting.pop()

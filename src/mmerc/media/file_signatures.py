@@ -41,13 +41,13 @@ _SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 
 
 
 def recognise_format(start: bytes) -> str | None:
-    """Return the format of a media file with these first bytes; None if it is none of ours.
+    """Return the format of a media file with these first bytes; None if it is not supported.
 
-    The names are FFmpeg's. Frames of MP3 and AAC have signs of 11 bits, which raw sound has too, so
-    two of them must follow each other: give 3 kB.
+    The names are FFmpeg's. MP3 and AAC frames start with a signature of only 11 bits, which also
+    occurs in raw sound, so two consecutive frames are required: pass 3 kB.
     """
     if start[:8] == 4 * start[:2]:
-        return None  # sound of a constant level
+        return None  # constant signal
     for sign, name in _STARTS.items():
         if start.startswith(sign):
             return name
@@ -62,7 +62,7 @@ def recognise_format(start: bytes) -> str | None:
 
 
 def _has_ts_packets(start: bytes, offset: int, distance: int) -> bool:
-    """Whether three packets of a transport stream begin at these places."""
+    """Whether three packets of a transport stream start at these positions."""
     places = range(offset, offset + 3 * distance, distance)
     return len(start) > places[-1] and all(start[place] == _TS_SYNC for place in places)
 

@@ -1,4 +1,4 @@
-"""Read frames of a film at given times: onwards from the last ones, or by seeking."""
+"""Read frames of a film at given times, by decoding further or by seeking."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def read_frames(
 
 
 class FilmReader:
-    """Reads frames of films, and stays open, because the next times are often near the last ones.
+    """Reads frames of films and keeps the file open, because successive times are often close.
 
-    Successive utterances of a film are then decoded without seeking back to a key frame for each.
+    Successive utterances are then decoded without seeking back to a key frame for each.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class FilmReader:
             except MediaError:
                 if not resumed:
                     raise
-                decoded, size = self._frame_at(path, time)  # the damage may lie before this time
+                decoded, size = self._frame_at(path, time)  # the damage may be before this time
             yield Frame(time=time, size=size, decoded=decoded, convert=convert)
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class FilmReader:
 
 
 class _OpenFilm:
-    """A film that is decoded onwards from a time."""
+    """A film being decoded from a time on."""
 
     def __init__(self, path: Path, time: float) -> None:
         self.path = path
@@ -103,7 +103,7 @@ class _OpenFilm:
         return self.identity == _identify(path) and len(find_links(path)) < 2
 
     def reaches(self, time: float) -> bool:
-        """Whether decoding onwards leads to ``time`` faster than seeking."""
+        """Whether decoding further reaches ``time`` faster than seeking."""
         return self.time <= time <= self.time + _FORWARD
 
     def frame_at(self, time: float) -> tuple[VideoFrame, tuple[int, int]]:

@@ -35,7 +35,7 @@ class LineRemarks:
 
 
 def enumerate_some(items: Iterable[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``; from the fourth on they are counted."""
+    """Format as ``a``, ``a and b``, ``a, b and c``; further items are only counted."""
     listed = list(items)
     if len(listed) > _LISTED + 1:
         listed = [*listed[:_LISTED], f"{len(listed) - _LISTED:,} more"]

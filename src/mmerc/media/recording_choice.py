@@ -1,4 +1,4 @@
-"""Files with the turns or words of several recordings: which of these belong to a media file."""
+"""Choose the turns or words of a media file from a file about several recordings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MOST_NAMED = 10
 def choose_recording(
     path: str | Path, names: Iterable[str], media: str | Path | None, *, what: str
 ) -> str | None:
-    """Of the recordings that the file at ``path`` names, choose that of a ``media`` file.
+    """Choose the recording of a ``media`` file among those in the file at ``path``.
 
-    It has the media file's name, with or without its suffix. The only one is chosen whatever its
-    name. None if there is none at all; InputError with the names if several are, and none or two
-    fit. ``what`` the file has of them: turns, or words.
+    It must have the media file's name, with or without suffix; a single recording can have any
+    name. None if there are no recordings; InputError if none or two of several match.
+    ``what``: the file's contents, turns or words.
     """
     recordings = list(dict.fromkeys(names))
     if len(recordings) < 2:

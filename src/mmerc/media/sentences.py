@@ -1,7 +1,7 @@
 """Segment timed words into utterances: one sentence of one speaker each.
 
 [decided] An utterance ends at the end of a sentence, at a change of speaker, at a long pause, and
-at a shorter pause after a comma. Otherwise a sentence with a pause stays whole. A very short
+at a shorter pause after a comma. Otherwise a sentence with a pause is not split. A very short
 sentence is joined to its neighbour ("Yes. I know." is one utterance). An overlong sentence is split
 at its longest pause. Words without any sentence ends (CTM) are split at the shorter pause.
 """
@@ -136,11 +136,11 @@ def _find_speakers(words: Sequence[Word], turns: Sequence[Turn]) -> list[str | N
 
 
 def _find_turn(turns: Sequence[Turn], time: float) -> Turn:
-    """Choose one of several turns, ordered by start, that hold a word at ``time`` alike.
+    """Choose between several turns, sorted by start, that overlap a word at ``time`` equally.
 
-    [decided] Where a turn gives way to the next, the words of the time that they share are the
-    former's up to its middle, then the latter's. A turn within another one gets none of its words:
-    of two voices at once, a transcriber mostly hears the one that goes on.
+    [decided] If a turn overlaps the next one, the first half of the shared time belongs to the
+    former and the second half to the latter. A turn inside another one gets no words, because
+    a transcriber mostly recognises the continuing voice.
     """
     chosen = turns[0]
     for turn in turns[1:]:

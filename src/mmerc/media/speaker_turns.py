@@ -51,10 +51,10 @@ def read_rttm(
     called "unknown", with a remark.
 
     ``recording`` selects the turns of one recording by its name in the file. Otherwise, of several
-    recordings in the file, the one called like the file ``media`` is read.
+    recordings in the file, the one with the name of the file ``media`` is read.
 
     InputError, with the line, for an unknown kind, invalid or ambiguous columns, an invalid time
-    and a duration that is not above zero; also for a file without turns or of several recordings.
+    and a duration that is not above zero; also for a file without turns or with several recordings.
     """
     path = Path(path)
     remarks = LineRemarks(path.name)
@@ -80,7 +80,7 @@ def read_rttm(
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str, RttmFields]]:
-    """Number, place and columns of every ``SPEAKER`` line."""
+    """Yield number, position and columns of every ``SPEAKER`` line."""
     for number, line in enumerate(read_small_text(path).split("\n"), start=1):
         where = f"{path}, line {number}"
         fields = read_fields(where, line)

@@ -72,7 +72,7 @@ def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
 def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Sentence, ...]:
     """Move the edges of sentences to nearby edges of their speakers' turns.
 
-    Sentences of a speaker do not come to overlap, keep a positive duration, and keep their order.
+    A speaker's sentences keep their order and a positive duration, and do not overlap.
     """
     own_turns, aligned = _group_by_speaker(turns), list(sentences)
     numbers: dict[str, list[int]] = defaultdict(list)

@@ -34,7 +34,7 @@ class Frame:
 
     @property
     def memory(self) -> int:
-        """Bytes that the decoded frame holds."""
+        """Size of the decoded frame in bytes."""
         return sum(plane.buffer_size for plane in self.decoded.planes)
 
 

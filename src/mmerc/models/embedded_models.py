@@ -9,7 +9,7 @@ BASE_MODEL = "mmerc-base"  # needs MPNet (`mmerc weights install mpnet-base`)
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
 FORMER_MODEL = "mmerc-mini-1"  # the previous default model, on IS10 and denseface vectors
-COMMENTS_MODEL = "mmerc-goemotions"  # training of the others starts from its text encoder
+COMMENTS_MODEL = "mmerc-goemotions"  # the others are trained from its text encoder
 _EMBEDDED_MODELS = (
     DEFAULT_MODEL,
     BASE_MODEL,

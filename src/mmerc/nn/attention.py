@@ -43,9 +43,9 @@ def attention(
 
 
 def _masked_scores(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
-    """Compute all products of queries and keys; the smallest number is added where ``mask`` is off.
+    """Compute all products of queries and keys; the lowest float is added where ``mask`` is false.
 
-    The product adds it on the way, forwards and backwards without a pass of its own over [L, L].
+    The matrix product includes the addition, without a separate pass over [L, L].
 
     Shape: query [B, H, Q, D], key [B, H, L, D], mask [B, 1, Q or 1, L] bool -> [B, H, Q, L].
     """

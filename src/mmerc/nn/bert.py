@@ -83,7 +83,7 @@ class BertStates(NamedTuple):
 
 
 class BertReader(nn.Module, ABC):
-    """What reads rows of tokens like a BERT."""
+    """The interface of encoders that read rows of tokens like a BERT."""
 
     def forward(
         self,

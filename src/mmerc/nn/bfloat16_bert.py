@@ -1,7 +1,7 @@
 """A BERT in bfloat16 for prediction on CPUs, with weights converted once instead of in every call.
 
-It computes what ``Bert`` computes under autocast: products in bfloat16, everything that is added
-up or normalised in float32. Query, key and value share one product.
+It computes the same as ``Bert`` under autocast: products in bfloat16, sums and normalisation in
+float32. Query, key and value share one product.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Layer(NamedTuple):
 
 
 class Bfloat16Bert(BertReader):
-    """Reads tokens like the ``Bert`` it was built from, whose later changes it does not follow."""
+    """Reads tokens like the ``Bert`` it was built from, without its later changes."""
 
     def __init__(self, bert: Bert) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ def _convert(layers: Sequence[nn.Linear]) -> _Linear:
 
 
 def _additive(mask: Tensor | None, ids: Tensor) -> Tensor:
-    """Zero where a token is visible, else the smallest number. Shape: -> [W or 1, 1, L, L]."""
+    """Return zero where a token is visible, else the lowest float. Shape: -> [W or 1, 1, L, L]."""
     if mask is None:
         length = ids.shape[1]
         return torch.zeros(1, 1, length, length, dtype=torch.bfloat16, device=ids.device)

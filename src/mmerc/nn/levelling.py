@@ -1,7 +1,7 @@
 """Standardisation of vectors within a recording and for each of its speakers.
 
-Microphone, room and volume shift all acoustic vectors of a recording alike; light, camera and the
-person shift a face vector. Levelled vectors show how people differ from their own average, which
+Microphone, room and volume shift all acoustic vectors of a recording equally; light, camera and
+person shift face vectors. Levelled vectors show how people differ from their own average, which
 transfers to recordings unlike the training data.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class LevellingPriors(BaseModel):
-    """How many utterances shrinkage counts as: those of the training data, and of the recording."""
+    """Weights of the priors, in utterances: of the training data, and of the recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class LevellingConfig(LevellingPriors):
 
     by: Literal["recording", "speaker"] = "speaker"
     modalities: dict[Literal["audio", "video"], LevellingPriors] = Field(
-        default_factory=dict, description="priors of single modalities, in place of the two above"
+        default_factory=dict, description="priors of single modalities, which replace the two above"
     )
     clip: float = Field(default=5.0, gt=0, description="in standard deviations")
     causal: bool = Field(default=False, description="uses no later utterances")

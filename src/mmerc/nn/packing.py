@@ -1,4 +1,4 @@
-"""Padded conversations as rows of real utterances, so that layers do not compute padding."""
+"""Pack padded conversations into rows of real utterances, so that layers skip padding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _Name = TypeVar("_Name")
 
 
 class Packing:
-    """The U utterances of B conversations, padded to N, one after the other.
+    """The U utterances of B conversations padded to N, in order.
 
-    With ``skip_padding``, only the real ones; otherwise U is B x N. Under autocast, which compiles
-    bfloat16 kernels for every U, the real ones are filled up to a multiple of 16.
+    With ``skip_padding``, only real utterances; otherwise U is B x N. Under autocast, which
+    compiles bfloat16 kernels for every U, U is padded to a multiple of 16.
     """
 
     def __init__(self, mask: Tensor, *, skip_padding: bool) -> None:
@@ -28,7 +28,7 @@ class Packing:
             self.filling = round_up(len(self.rows), ROW_STEP) - len(self.rows)
 
     def pack(self, values: Tensor, *, fill: float = 0) -> Tensor:
-        """Select the rows; those that fill up have the value ``fill``.
+        """Select the rows; padding rows have the value ``fill``.
 
         Shape: [B, N, ...] -> [U, ...].
         """

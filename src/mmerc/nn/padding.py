@@ -1,4 +1,4 @@
-"""Few sizes of rows and batches: what a processor compiles for a size stays in its memory."""
+"""Limit the sizes of rows and batches, because kernels compiled for a size stay in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def round_up(length: int, step: int) -> int:
 
 
 def split_count(count: int, sizes: Sequence[int]) -> list[int]:
-    """Split a count into as few of the ``sizes``, which fall to 1, as there can be."""
+    """Split a count into the fewest of the descending ``sizes``, the last of which is 1."""
     parts: list[int] = []
     for size in sizes:
         whole, count = divmod(count, size)

@@ -15,8 +15,8 @@ _GROUP = 512
 class WideLinear(nn.Linear):
     """``nn.Linear`` with a faster gradient for many inputs and few outputs.
 
-    - The first ``constant`` inputs are stored vectors, which nothing learns from. Their gradient
-      is zero: autograd would compute it only because the inputs beside them need one.
+    - The first ``constant`` inputs are stored vectors, which need no gradient. Autograd would
+      compute it only because the other inputs need one; here it is zero.
     - The gradient of the weights is computed in groups of inputs (``weight_gradient``).
 
     Shape: [..., width_in] -> [..., width_out].
@@ -39,7 +39,7 @@ def weight_gradient(into: Tensor, rows: Tensor) -> Tensor:
     """Compute a linear layer's gradient towards its weights, in groups of inputs.
 
     While other programs use the cores, MKL gains nothing from a second thread for a product of few
-    rows whose result is much wider than high; in groups it does (docs/speed.md).
+    rows with a much wider than high result; with groups it does (docs/speed.md).
 
     Shape: into [B, width_out], rows [B, width_in] -> [width_out, width_in].
     """

@@ -11,8 +11,8 @@ from mmerc.data.batch import TextWindows
 from mmerc.data.first_fit import place_first_fit
 from mmerc.nn.padding import split_count
 
-_SHORTEST_ROW = 64  # tokens; attention computes whole rows, so short ones cost less
-_GROUP = 1024  # tokens read at once; the vectors of more do not fit into a processor's cache
+_SHORTEST_ROW = 64  # tokens; attention computes complete rows, so short ones cost less
+_GROUP = 1024  # tokens per call; the vectors of more do not fit into the processor's cache
 
 
 def pack_short_rows(windows: TextWindows, *, none: int, pad_id: int) -> Iterator[TextWindows]:

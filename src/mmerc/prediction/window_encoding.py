@@ -19,7 +19,7 @@ from mmerc.nn.text_encoder import TextEncoder
 from mmerc.precision import fast_bfloat16
 from mmerc.prediction.short_rows import group_sizes, pack_short_rows
 
-_Weights = Sequence[tuple[Tensor, int]]  # with the number of changes made in place
+_Weights = Sequence[tuple[Tensor, int]]  # with the number of in-place changes
 _CONVERTED: WeakKeyDictionary[nn.Module, tuple[_Weights, TextEncoder]] = WeakKeyDictionary()
 
 
@@ -67,7 +67,7 @@ def _map_in_threads(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Apply a function to all parts, each on one of this thread's cores.
 
-    Faster than all cores on one part, which wait for each other after every product.
+    Faster than using all cores for one part, where they wait for each other after every product.
     """
     threads = min(torch.get_num_threads(), len(parts))
     if threads < 2 or parts[0].token_ids.device.type != "cpu":
@@ -78,13 +78,13 @@ def _map_in_threads(
         with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
             yield from pool.map(function, parts)
     finally:
-        torch.set_num_threads(before)  # of threads that start later
+        torch.set_num_threads(before)  # inherited by threads that start later
 
 
 def _split_windows(
     windows: TextWindows, encoder: TextEncoder, *, none: int
 ) -> Iterator[TextWindows]:
-    """Yield all windows in groups of few sizes, or their utterances in short rows."""
+    """Yield all windows in groups of a few sizes, or their utterances in short rows."""
     if encoder.config.scope == "utterance" and encoder.family.packs:
         yield from pack_short_rows(windows, none=none, pad_id=encoder.tokenizer.pad_id)
         return

@@ -1,4 +1,4 @@
-"""Tells a process that computes from one that hangs."""
+"""Distinguish a computing process from a hanging one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from typing import TypeVar
 
 _Answer = TypeVar("_Answer")
-_QUEUED = 2.0  # seconds that a canary waits for its turn until the process is looked at
-_COMPUTING = 0.1  # processor time per second from which a process computes
+_QUEUED = 2.0  # seconds that a canary waits for its turn before the process is examined
+_COMPUTING = 0.1  # processor time per second above which a process counts as computing
 
 
 async def computes_meanwhile(waiting: asyncio.Future[_Answer]) -> bool:
-    """Wait a little; return whether there is no answer yet although this process computes.
+    """Wait a little; return whether there is no answer yet while this process is computing.
 
-    Processor time tells real work from a wait: its threads include those of the networks.
+    Processor time, which includes the networks' threads, distinguishes work from waiting.
     """
     began, used = time.monotonic(), time.process_time()
     done, _ = await asyncio.wait({waiting}, timeout=_QUEUED)

@@ -68,7 +68,7 @@ class StudyFolder:
             yield
 
     def _remove_leftovers(self) -> None:
-        """Remove partial files of killed commands, but none that a report is being written to."""
+        """Remove partial files of killed commands, except those of a report being written."""
         for path in self.recordings.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
         for path in self.path.glob(".*.*"):

@@ -49,7 +49,7 @@ def shift_section(measured: ShiftTable) -> list[str]:
 
 
 def abstention_section(measured: Sequence[AbstentionScore]) -> list[str]:
-    """The part of a card that shows what abstaining gains."""
+    """Return the part of a card that shows the gain from abstaining."""
     columns = ("probability at least", "answered", "accuracy", "weighted F1", "macro F1")
     return [
         "## When it may abstain\n",
@@ -73,13 +73,13 @@ def abstention_section(measured: Sequence[AbstentionScore]) -> list[str]:
 
 
 def find_section(card: str, heading: str) -> str:
-    """Return a section of a card, with its heading and up to the next; empty if there is none."""
+    """Return a section of a card including its heading; empty if there is none."""
     _, found, rest = card.partition(f"{heading}\n")
     return found + rest.partition("\n## ")[0].rstrip() + "\n" if found else ""
 
 
 def set_section(card: str, section: str) -> str:
-    """Return the card with a section in place of the one with its heading, or before the limits."""
+    """Insert a section into a card, replacing one with the same heading, else before the limits."""
     former = find_section(card, section.partition("\n")[0])
     if former:
         return card.replace(former.rstrip(), section.rstrip(), 1)

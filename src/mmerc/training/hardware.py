@@ -41,7 +41,7 @@ class Hardware:
         """Return the recipe's precision; ``auto`` is bfloat16 if that is faster here.
 
         Small fusion models on stored vectors gain nothing from it on a CPU, with or without AMX:
-        they spend their time reading and converting weights (benchmarks/).
+        most of their time goes into reading and converting weights (benchmarks/).
         """
         if recipe.training.precision != "auto":
             return recipe.training.precision

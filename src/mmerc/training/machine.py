@@ -36,7 +36,7 @@ def _describe_machine(hardware: Hardware, recipe: Recipe) -> dict[str, str | int
 
 
 def _processor() -> str:
-    """The processor's name as the system reports it."""
+    """Return the processor's name as reported by the system."""
     description = Path("/proc/cpuinfo")
     if description.is_file():
         for line in description.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -15,7 +15,7 @@ from mmerc.models.base import AnyModel
 from mmerc.training.recipe import TrainingConfig
 
 VALID_LOSS = "valid_loss"
-_SMALLEST_NORM = 1e-6  # as torch's clip_grad_norm_
+_SMALLEST_NORM = 1e-6  # as in torch's clip_grad_norm_
 _LOWEST = ("embeddings", "embed_positions", "conv", "feature_")  # parts below the first layer
 
 
@@ -51,7 +51,7 @@ def _parameter_groups(model: AnyModel, config: TrainingConfig) -> list[dict[str,
 def clip_gradients(optimizer: Any, *, largest: float) -> None:
     """Let the optimizer's next step scale the gradients so that their norm is at most ``largest``.
 
-    torch's fused optimizers divide gradients by ``grad_scale`` while they read them anyway.
+    torch's fused optimizers divide gradients by ``grad_scale`` when they read them.
     """
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     gradients = [weight.grad for weight in weights if weight.grad is not None]

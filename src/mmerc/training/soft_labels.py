@@ -23,7 +23,7 @@ _Probabilities = Mapping[tuple[str, str], NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftLabelled:
-    """A corpus with soft labels, and how many conversations' labels some model was trained on."""
+    """A corpus with soft labels, and the number of conversations whose labels a model saw."""
 
     corpus: PreparedCorpus
     saw_label: int
@@ -37,9 +37,9 @@ def add_soft_labels(
 ) -> SoftLabelled:
     """Give every training utterance the mean probabilities of ``models`` as its soft labels.
 
-    They replace soft labels that the corpus has; an utterance without a label keeps those, because
-    they are all that its raters said. Validation and test stay as they are. ``models`` are runs,
-    model folders, or models that come with mmerc, and read what the corpus has of their modalities.
+    They replace the corpus's soft labels; an utterance without a label keeps its own, because they
+    are all that its raters chose. Validation and test are unchanged. ``models`` are runs, model
+    folders, or models that come with mmerc; they use the modalities that the corpus has.
 
     ``training.soft_label_weight`` trains on them (Hinton et al. 2015, without a temperature; the
     models' own calibration is applied). UsageError without a model, InputError for a model or
@@ -68,7 +68,7 @@ def add_soft_labels(
 
 
 def _predict(corpus: PreparedCorpus, folder: Path, hardware: Hardware | None) -> _Probabilities:
-    """Probabilities of one model for every training utterance, in the corpus's order of labels."""
+    """Return a model's probabilities for every training utterance, in the corpus's label order."""
     model = load_model(folder)
     predicted = predict_corpus(model, corpus, "train", hardware=hardware)
     order = [model.labels.index(label) for label in corpus.labels]
@@ -77,7 +77,7 @@ def _predict(corpus: PreparedCorpus, folder: Path, hardware: Hardware | None) ->
 
 
 def _average(predicted: Sequence[_Probabilities]) -> _Probabilities:
-    """Mean of several models' probabilities. Shape of each: [K]."""
+    """Average several models' probabilities. Shape of each: [K]."""
     return {
         key: np.mean([probabilities[key] for probabilities in predicted], axis=0)
         for key in predicted[0]
@@ -104,7 +104,7 @@ def _has_only_soft_labels(utterance: Utterance) -> bool:
 
 
 def _remark(models: Sequence[str | Path], corpus: PreparedCorpus) -> str:
-    """Say where the soft labels of the training split come from."""
+    """Return a remark on the source of the training split's soft labels."""
     names = ", ".join(Path(model).name for model in models)
     remark = f"The soft labels of the training split are probabilities predicted by {names}"
     utterances = [u for item in corpus.splits["train"] for u in item.utterances]

@@ -1,4 +1,4 @@
-"""The report of alternatives: each against what was decided, fold by fold."""
+"""The report of alternatives: each compared with the decision, fold by fold."""
 
 from __future__ import annotations
 

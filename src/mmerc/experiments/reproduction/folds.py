@@ -1,4 +1,4 @@
-"""What a paper leaves open, settled by folds over training conversations.
+"""Decide what a paper leaves open, by folds over training conversations.
 
 Each choice marked ``[decided]`` and its alternatives are trained on the same folds and compared
 fold by fold. Neither the validation nor the test split is used.
@@ -32,7 +32,7 @@ FoldScores = Mapping[str, list[float]]  # weighted F1 of every fold and seed, by
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:
-    """An alternative to what was decided, fold by fold; ``adjusted`` is Holm's p of the t test."""
+    """An alternative to the decision, fold by fold; ``adjusted`` is Holm's p of the t test."""
 
     name: str
     against: str

@@ -45,7 +45,7 @@ def write_card_scores(
 ) -> None:
     """Write the scores to a model card with the remarks on them.
 
-    They replace earlier ones of the same corpus and split; others stay.
+    They replace earlier ones of the same corpus and split; others are kept.
     """
     card = find_card(model)
     content = read_text(card)
@@ -71,12 +71,12 @@ def write_card_scores(
 
 
 def _row_start(corpus: str, split: Split) -> str:
-    """Return how the rows of a corpus begin."""
+    """Return the beginning of a corpus's rows."""
     return f"| {corpus} | {split} | "
 
 
 def _remark_start(corpus: str, split: Split) -> str:
-    """Return how the remarks on a corpus begin."""
+    """Return the beginning of a corpus's remarks."""
     return f"- {corpus}, {split} split: "
 
 

@@ -51,7 +51,7 @@ class TransferScore:
     matched: Mapping[Metric, float]
 
     def to_json(self) -> dict[str, Any]:
-        """One flat row, as CSV and JSON contain it."""
+        """Return one flat row, as in CSV and JSON."""
         row: dict[str, Any] = {
             "corpus": self.corpus,
             "modalities": "+".join(self.modalities),

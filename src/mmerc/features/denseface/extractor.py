@@ -29,7 +29,7 @@ from mmerc.nn.padding import split_count
 from mmerc.precision import fast_bfloat16
 
 _FACES = 20
-_COUNTS = (64, 32, 16, 8, 4, 2, 1)  # of faces that the network sees at a time
+_COUNTS = (64, 32, 16, 8, 4, 2, 1)  # number of faces per call of the network
 Faces = NDArray[np.uint8]
 _Value = TypeVar("_Value", bound=np.generic)
 
@@ -112,7 +112,7 @@ class DenseFace:
     def vectors_of(self, crops: Faces) -> Vector:
         """Extract the vectors of any number of faces, a few at a time.
 
-        Whatever is compiled for a number of faces stays in memory: 10 MB and more.
+        Kernels compiled for a number of faces stay in memory: 10 MB and more.
 
         Shape: uint8 [n, 48, 48] grey -> float32 [n, 342].
         """

@@ -229,14 +229,14 @@ class EditedLines:
         for key in keys:
             prediction, line = build_prediction(edit.predictions[key]), self.lines[key]
             marks = line.marks
-            if edit.doubts is not None and line.label is None:  # else it is a person's
+            if edit.doubts is not None and line.label is None:  # otherwise a person chose it
                 marks = replace(marks, label=edit.doubts.get(key))
             self._set(replace(line, prediction=prediction, marks=marks))
         return frozenset(keys)
 
 
 def _join_words(*lines: EditedLine) -> tuple[str, _Places]:
-    """Return the words of several lines as one text, and where the doubtful ones are in it."""
+    """Join the words of several lines; return the text and the spans of doubtful words."""
     text, places = "", list[tuple[int, int]]()
     for line in lines:
         words = line.text.strip()
@@ -248,7 +248,7 @@ def _join_words(*lines: EditedLine) -> tuple[str, _Places]:
 
 
 def _shift(places: _Places, offset: int, text: str) -> _Places:
-    """Move places by an offset; what falls outside the text is cut off."""
+    """Shift text spans by an offset; clip them to the text."""
     moved = ((max(start + offset, 0), min(end + offset, len(text))) for start, end in places)
     return tuple((start, end) for start, end in moved if start < end)
 

@@ -206,7 +206,7 @@ class Pipeline:
         }
         with WorkFolder.open(folder, of=description) as work:
             segmentation = find(recording, info, work=work, report=report)
-            return_free_memory()  # of the transcriber: workers that extract features start next
+            return_free_memory()  # of the transcriber, before workers for feature extraction start
             utterances = rename_speakers(segmentation.utterances, names or {})
             tables, absent = self.extract(recording, utterances, work, report)
         unread = explain_unreadable(self.model, utterances, segmentation.language)
@@ -379,6 +379,6 @@ def _collect_absences(
 
 
 def _find_wordless(utterances: Sequence[Utterance]) -> dict[str, dict[Modality, str]]:
-    """Return why text is absent, by id; an id that another conversation uses too is left out."""
+    """Return why text is absent, by id; ids used by several conversations are omitted."""
     spoken = {item.id for item in utterances if item.text.strip()}
     return {item.id: {"text": NO_WORDS} for item in utterances if item.id not in spoken}

@@ -42,7 +42,7 @@ def missing_speaker_remarks(turns: Sequence[Turn], count: SpeakerCount) -> tuple
 
 
 def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[str, ...]:
-    """A remark on turns of the user's file to which no word belongs."""
+    """Remark on turns of the user's file without words."""
     if not silent:
         return ()
     names = ", ".join(dict.fromkeys(turn.speaker for turn in silent))

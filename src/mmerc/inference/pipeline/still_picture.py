@@ -17,9 +17,9 @@ _REMARK = "The picture never changes: a face in it does not show how anything is
 
 
 def still_remarks(recording: Path, info: MediaInfo) -> tuple[str, ...]:
-    """Remark if five frames, spread evenly over the film, are alike.
+    """Remark if five frames, spread evenly over the film, are equal.
 
-    [decided] Frames are alike if the mean change between neighbours is at most two grey levels of
+    [decided] Frames are equal if the mean change between neighbours is at most two grey levels of
     256 in every tile (a twelfth of width and height). So a moving mouth in a still scene counts as
     a change.
     """

@@ -68,7 +68,7 @@ class LiveSpeakers:
     """Turns of SPEAKER_01, SPEAKER_02, ..., numbered by first appearance.
 
     A voice is assigned to the nearest known speaker, or to a new one if none is near enough; the
-    limit is looser for voices of less than 1.5 s. Speakers whose voices become alike are merged,
+    limit is looser for voices of less than 1.5 s. Speakers whose voices become similar are merged,
     unless both were heard in the same chunk.
     """
 

@@ -1,4 +1,4 @@
-"""A second of noise that is treated like speech, to learn whether a session could work now."""
+"""Process a second of noise like speech, to check whether a session would work now."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _WORD = Word(text="Hello.", start=0.2, end=0.8, speaker="canary")
 
 
 def rehearse(components: LiveComponents) -> None:
-    """Run every network that a session without pictures runs; any error is one of theirs.
+    """Run every network of a session without pictures; their errors are raised.
 
-    This takes about half a second of a core, most of it for the transcriber.
+    This takes about half a second of one core, mostly for the transcriber.
     """
     noise = np.random.default_rng(0).normal(scale=0.01, size=SAMPLE_RATE).astype(np.float32)
     sound = SoundMemory()
@@ -30,7 +30,7 @@ def rehearse(components: LiveComponents) -> None:
     SpeechStream(components.speech_network).feed(noise)
     results = LiveResults(components.model, lock=components.lock)
     speech = OpenSpeech(components, sound, None, results)
-    with suppress(InputError):  # a model of faces alone predicts nothing here
+    with suppress(InputError):  # a model of faces only cannot predict here
         speech.end(Span(0.0, sound.seconds))
         speech.hear_words([_WORD])
         speech.settle_words(everything=True)

@@ -237,7 +237,7 @@ class LiveSession:
         return [_words_event(transcript, final=True), *events]
 
     def _report(self) -> Stats:
-        """How the session copes; memory that its work left scattered is returned meanwhile."""
+        """Report the session's performance, and return fragmented memory to the system."""
         return_free_memory()
         seconds = self.seconds - self._reported_seconds
         busy = self._busy - self._reported_busy

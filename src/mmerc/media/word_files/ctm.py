@@ -66,8 +66,8 @@ def _split_lines(path: str, text: str) -> Iterator[tuple[int, list[str]]]:
 def _read_lines(
     path: str, lines: Iterable[tuple[int, list[str]]], remarks: LineRemarks
 ) -> Iterator[tuple[str, Word]]:
-    """Channel and word of every line that has a spoken one."""
-    alternative = False  # a further one of those that are given for the same words
+    """Yield channel and word of every line with a spoken word."""
+    alternative = False  # another alternative for the same words
     for number, fields in lines:
         if fields[4].upper() in _ALTERNATIVES:
             alternative = _ALTERNATIVES[fields[4].upper()]

@@ -60,7 +60,7 @@ class DfErc(ConversationModel[DfErcConfig]):
         )
 
     def reads_constants(self, modality: Modality) -> bool:
-        """Whether a modality's vectors are stored or detached, so that nothing learns from them."""
+        """Whether a modality's vectors are stored or detached, so that they need no gradient."""
         return modality in self.inputs.widths or (
             self.recognisers is not None and modality != "text"
         )

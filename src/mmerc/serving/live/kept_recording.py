@@ -64,7 +64,7 @@ class KeptRecording:
         self.size += len(data)
 
     def note_cut(self, cut: str) -> None:
-        """Note why the recording lacks its end, should it be analysed as a job."""
+        """Note why the recording lacks its end, in case it is analysed as a job."""
         with suppress(OSError):
             JobOrder(cut=cut).overwrite(self.folder)
 

@@ -97,9 +97,9 @@ class LiveSessions:
         task.add_done_callback(self.tasks.discard)
 
     async def rehearse(self) -> str | None:
-        """Try the networks in a thread of the sessions; a problem, or None.
+        """Try the networks in a session thread; return a problem or None.
 
-        No problem if all threads are computing for sessions: these try the networks too.
+        No problem if all threads are computing for sessions, which use the networks too.
         """
         stuck = max((item.computing for item in self.sessions.values()), default=0.0)
         if stuck > _STUCK:
@@ -109,13 +109,13 @@ class LiveSessions:
             return components
         work = self.pool.submit(rehearse, components)
         answer = asyncio.wrap_future(work)
-        if await computes_meanwhile(answer) and work.cancel():  # it has not begun
+        if await computes_meanwhile(answer) and work.cancel():  # it has not started
             return None
         await answer
         return None
 
     async def _load_meanwhile(self) -> LiveComponents | str:
-        """The networks, or why they are not there after a short wait."""
+        """Return the networks, or why they are missing after a short wait."""
         if self.preparing is None:
             self.preparing = asyncio.create_task(self._load_once())
         done, _ = await asyncio.wait({self.preparing}, timeout=_LOADING)
@@ -161,7 +161,7 @@ class LiveSessions:
         while True:
             recordings = [session.worker.kept for session in self.sessions.values()]
             running = {recording.job for recording in recordings if recording is not None}
-            with suppress(OSError, sqlite3.Error):  # tried again
+            with suppress(OSError, sqlite3.Error):  # retried later
                 await asyncio.to_thread(abandoned.look, running=running)
             await asyncio.sleep(_RECOVERY)
 

@@ -133,7 +133,7 @@ class SessionWorker:
         try:
             kept.save(analysis)
         except Exception as error:
-            with suppress(OSError, sqlite3.Error):  # found again later
+            with suppress(OSError, sqlite3.Error):  # recovered later
                 kept.queue()
             problem = DISK_FULL if is_full(error) else NOT_WRITABLE
             fix = "The sound is kept, and will be analysed as a job."
@@ -149,6 +149,6 @@ class SessionWorker:
         kept, self.kept = self.kept, None
         if kept is None:
             return None
-        with suppress(OSError, sqlite3.Error):  # found again later
+        with suppress(OSError, sqlite3.Error):  # recovered later
             kept.queue()
         return kept.job
