@@ -2,16 +2,27 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from very_small import SMALL
 
+from mmerc.conversation import MODALITIES
+from mmerc.data.batches import batch_loader
 from mmerc.errors import InputError
 from mmerc.evaluation.predictions import Predictions
-from mmerc.experiments.papers.df_erc.figures import _contribution, _error_bins, _levels
+from mmerc.experiments.papers.df_erc.figures import (
+    _contribution_errors,
+    _error_bins,
+    _is_right,
+    _levels,
+    _own_predictions,
+)
 from mmerc.experiments.reproduction import hidden_states
 from mmerc.experiments.reproduction.hidden_states import _stored_hidden_states
 from mmerc.experiments.reproduction.masking import corpus_key
 from mmerc.experiments.reproduction.plan import PlanOptions, make_plan
 from mmerc.experiments.reproduction.workspace import _folder_name
+from mmerc.models.registry import load_model
+from mmerc.prediction.run_model import build_model_examples
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +33,48 @@ def seed(finished, small_corpus):
     return folder, Predictions.load(folder / "predictions-test.parquet")
 
 
-def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
+def own_predictions(seed, corpus):
     folder, predictions = seed
-    table = _stored_hidden_states(
-        folder, "contribution", _contribution, small_corpus, keys=predictions.keys
+    return _stored_hidden_states(
+        folder, "own-predictions", _own_predictions, corpus, keys=predictions.keys
     )
+
+
+def test_hidden_states_belong_to_the_stored_predictions(seed, small_corpus):
+    _, predictions = seed
+    table = own_predictions(seed, small_corpus)
     assert (table["predicted"] == predictions.predicted).all()
     assert (table["gold"] == predictions.gold).all()
     for m, weight in predictions.weights.items():
         np.testing.assert_allclose(table[f"weight_{m}"], weight, atol=1e-5)
-        assert (np.isnan(table[f"tcp_{m}"]) == np.isnan(weight)).all()
-        present = ~np.isnan(weight)
-        assert ((table[f"tcp_{m}"][present] > 0) & (table[f"tcp_{m}"][present] < 1)).all()
-        # a true class probability above one half is the highest
-        sure = present & (table[f"tcp_{m}"] > 0.5) & (predictions.gold >= 0)
-        assert (table[f"right_{m}"][sure] == 1).all()
+        own = table[f"probabilities_{m}"]
+        assert (np.isnan(own) == np.isnan(weight)[:, None]).all()
+        np.testing.assert_allclose(own[~np.isnan(weight)].sum(-1), 1, atol=1e-5)
+
+
+def test_contribution_errors_add_up_to_the_loss(seed, small_corpus):
+    """Their means are Eq. 14, and the modalities' own classifiers have the loss of Eq. 13."""
+    table = own_predictions(seed, small_corpus)
+    known = table["gold"] >= 0
+    labelled = {name: values[known] for name, values in table.items()}
+    model = load_model(seed[0] / "model")
+    conversations = small_corpus.splits["test"]
+    examples = build_model_examples(model, conversations, small_corpus.features)
+    (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=99, shuffle=False)
+    with torch.inference_mode():
+        losses = model(batch).losses
+    errors = [np.nanmean(_contribution_errors(labelled, m)) for m in MODALITIES]
+    assert sum(errors) == pytest.approx(float(losses["contribution_confidence"]), rel=1e-4)
+    rows, gold = np.arange(known.sum()), labelled["gold"]
+    chosen = [np.log(labelled[f"probabilities_{m}"][rows, gold]) for m in MODALITIES]
+    entropies = [-np.nanmean(logarithms) for logarithms in chosen]
+    assert sum(entropies) == pytest.approx(float(losses["contribution_classifier"]), rel=1e-4)
+
+
+def test_a_classifier_is_right_where_its_highest_probability_is_the_gold_class():
+    own = np.array([[0.6, 0.4], [0.6, 0.4], [np.nan, np.nan]])
+    states = {"probabilities_text": own, "gold": np.array([0, 1, 0])}
+    np.testing.assert_array_equal(_is_right(states, "text"), [1, 0, np.nan])
 
 
 def test_hidden_states_are_recorded_once(seed, small_corpus, monkeypatch):

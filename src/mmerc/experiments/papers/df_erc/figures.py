@@ -43,7 +43,6 @@ from mmerc.experiments.plots.style import (
 from mmerc.experiments.reproduction.hidden_states import HiddenStates, hidden_states
 from mmerc.experiments.reproduction.results import TargetResults, TrainedRow
 from mmerc.models.base import AnyModel, ModelOutput
-from mmerc.models.df_erc.contribution import true_class_probability
 from mmerc.models.df_erc.model import DfErc
 
 _SIMILARITY_GROUPS, _CROSS_ENTROPY_GROUPS, _RANK_GROUPS = 5, 4, 10
@@ -177,7 +176,7 @@ def _levels(model: AnyModel, batch: ConversationBatch, output: ModelOutput) -> M
     """
     df_erc = cast(DfErc, model)
     packing, vectors, present = df_erc.pack_inputs(batch)
-    disentangled = df_erc.disentanglement(vectors, present, packing)
+    disentangled = df_erc.disentanglement(vectors, present, packing, with_losses=False)
     by_level = {
         "modality": disentangled.modality_level,
         "utterance": disentangled.utterance_level,
@@ -245,24 +244,22 @@ def contribution_error(results: TargetResults) -> Plot:
     )  # fmt: skip
 
 
-def _contribution(
+def _own_predictions(
     model: AnyModel, batch: ConversationBatch, output: ModelOutput
 ) -> Mapping[str, Tensor]:
-    """Record teacher and student (Eqs. 10-14): ``tcp_m``, ``weight_m``, ``right_m`` [B, N].
+    """Record teacher and student (Eqs. 10-14): ``probabilities_m`` [B, N, K], ``weight_m`` [B, N].
 
-    NaN if the modality is absent; ``right_m`` is 1 where the modality's own classifier is right.
+    NaN if the modality is absent. A prediction does not see the labels.
     """
     df_erc = cast(DfErc, model)
     packing, vectors, present = df_erc.pack_inputs(batch)
+    vectors = df_erc.disentanglement(vectors, present, packing, with_losses=False).vectors
     recorded: dict[str, Tensor] = {}
-    for m, vector in df_erc.disentanglement(vectors, present, packing).vectors.items():
-        logits = packing.unpack(df_erc.fusion.teacher[m](vector))
+    for m, logits in df_erc.fusion.classify(vectors).items():
         absent = ~packing.unpack(present[m])
-        tcp = true_class_probability(logits, batch.labels)
-        right = (logits.argmax(-1) == batch.labels).float()
-        recorded[f"tcp_{m}"] = tcp.masked_fill(absent, torch.nan)
+        probabilities = packing.unpack(logits).float().softmax(-1)
+        recorded[f"probabilities_{m}"] = probabilities.masked_fill(absent[..., None], torch.nan)
         recorded[f"weight_{m}"] = output.explanation.weights[m].masked_fill(absent, torch.nan)
-        recorded[f"right_{m}"] = right.masked_fill(absent, torch.nan)
     return recorded
 
 
@@ -272,20 +269,36 @@ def _error_records(trained: TrainedRow) -> Records:
     The mean is over the present modalities; the accuracy is that of the whole model.
     """
     seeds = [
-        hidden_states(trained, index, "contribution", _contribution, np.flatnonzero(test.gold >= 0))
+        hidden_states(
+            trained, index, "own-predictions", _own_predictions, np.flatnonzero(test.gold >= 0)
+        )
         for index, test in enumerate(trained.test)
     ]
-    modalities = [m for m in MODALITIES if f"tcp_{m}" in seeds[0]]
-    errors = {
-        m: np.concatenate([(s[f"tcp_{m}"] - s[f"weight_{m}"]) ** 2 for s in seeds])
-        for m in modalities
-    }
-    right = {m: np.concatenate([s[f"right_{m}"] for s in seeds]) for m in modalities}
+    modalities = [m for m in MODALITIES if f"weight_{m}" in seeds[0]]
+    errors = {m: np.concatenate([_contribution_errors(s, m) for s in seeds]) for m in modalities}
     correct = np.concatenate([s["predicted"] == s["gold"] for s in seeds]).astype(float)
     stacked = np.stack(list(errors.values()))
     present = ~np.isnan(stacked).all(axis=0)
-    records = [record for m in modalities for record in _error_bins(m, errors[m], right[m])]
+    records = [
+        record
+        for m in modalities
+        for record in _error_bins(m, errors[m], np.concatenate([_is_right(s, m) for s in seeds]))
+    ]
     return records + _error_bins(_MEAN, np.nanmean(stacked[:, present], axis=0), correct[present])
+
+
+def _contribution_errors(states: HiddenStates, modality: str) -> NDArray[np.floating]:
+    """(TCP - w) squared, where TCP is the probability of the gold class (Eqs. 11 and 14)."""
+    gold = states["gold"]
+    target = states[f"probabilities_{modality}"][np.arange(len(gold)), gold]
+    error: NDArray[np.floating] = (target - states[f"weight_{modality}"]) ** 2
+    return error
+
+
+def _is_right(states: HiddenStates, modality: str) -> NDArray[np.floating]:
+    """Whether a modality's own classifier predicts the gold class; NaN if it is absent."""
+    own = states[f"probabilities_{modality}"]
+    return np.where(np.isnan(own[:, 0]), np.nan, own.argmax(-1) == states["gold"])
 
 
 def _error_bins(name: str, errors: NDArray[np.floating], right: NDArray[np.floating]) -> Records:
