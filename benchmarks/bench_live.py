@@ -157,7 +157,7 @@ def parts(components: LiveComponents, given: argparse.Namespace) -> None:
         ("voice vector", open_speech, "extract_voice"),
         ("emotion and effects", session._results, "add"),
         ("voice activity", session._stream, "feed"),
-        ("faces: looking", session, "_look"),
+        ("faces: detection", session, "_detect_faces"),
         ("faces: vectors", components.faces, "vectors_of"),
     ]:
         measure(owner, attribute, spent.setdefault(name, []))

@@ -77,7 +77,7 @@ class _ForkedWorker(ForkServerProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's name)
-        with _nameless_main_program():
+        with _hidden_main_script():
             return ForkServerProcess._Popen(process_obj)
 
 
@@ -86,7 +86,7 @@ class _SpawnedWorker(SpawnProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802 (multiprocessing's name)
-        with _nameless_main_program():
+        with _hidden_main_script():
             return SpawnProcess._Popen(process_obj)
 
 
@@ -99,7 +99,7 @@ class _SpawnedWorkers(SpawnContext):
 
 
 @contextmanager
-def _nameless_main_program() -> Iterator[None]:
+def _hidden_main_script() -> Iterator[None]:
     """Hide an unguarded main script from processes started in this block."""
     with _starting:
         main = sys.modules["__main__"]

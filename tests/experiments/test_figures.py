@@ -3,7 +3,7 @@
 import numpy as np
 from very_small import SMALL
 
-from mmerc.experiments.papers.multiemo.figures import _draw_heat_maps, _saved_by_fusion
+from mmerc.experiments.papers.multiemo.figures import _draw_heat_maps, _find_fusion_example
 from mmerc.experiments.plots.style import Plot, house_style, new_figure
 from mmerc.experiments.reproduction import hidden_states, masking
 from mmerc.experiments.reproduction.measure import _read_trained_row, measure
@@ -81,7 +81,7 @@ def test_one_utterance_through_the_model(
     workspace = Workspace(root=out, source=settings.corpus, corpus=small_corpus)
     runs = workspace.runs(plan)
     reference, other = measure(plan, runs, hardware=settings.hardware).trained
-    position = _saved_by_fusion(reference, [other])
+    position = _find_fusion_example(reference, [other])
     key = reference.test[0].keys[position]
     utterance = next(
         u for c in small_corpus.splits["test"] for u in c.utterances if (c.id, u.id) == key

@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 from talk import ANALYSIS, EVIL, PREDICTIONS, contrast, with_times
 
-from mmerc.inference.page.data import _ink, _luminance, page_data
+from mmerc.inference.page.data import _luminance, _text_colour, page_data
 from mmerc.inference.page.render import render_page
 from mmerc.inference.page.scripts import bundle_modules
 from mmerc.labels import LABEL_SETS, PALETTE, LabelSet
@@ -74,7 +74,7 @@ def test_page_contains_times_and_layers():
     "colour", [*PALETTE, *itertools.chain(*(s.colours for s in LABEL_SETS.values()))]
 )
 def test_names_are_readable_on_every_colour(colour):
-    assert contrast(colour, _ink(colour)) >= 4.5
+    assert contrast(colour, _text_colour(colour)) >= 4.5
 
 
 def test_luminance_equals_the_standard():

@@ -81,10 +81,10 @@ def test_speaker_heard_with_a_joined_speaker_stays_separate():
     first, second, third = speakers._speakers
     assert third.name in first.beside
     third.mean = second.mean
-    (joined,) = speakers._join_alike()
+    (joined,) = speakers._merge_similar()
     assert (joined.old, joined.new) == ("SPEAKER_03", "SPEAKER_02")
     second.mean = first.mean
-    assert speakers._join_alike() == [] and first.beside == {"SPEAKER_02"}
+    assert speakers._merge_similar() == [] and first.beside == {"SPEAKER_02"}
 
 
 def test_copy_does_not_change_the_speakers():

@@ -129,9 +129,9 @@ def test_shifting_keeps_a_speakers_own_order():
 def test_expected_counts_are_the_mean_over_many_shuffles():
     sorted_rows = sequences(2, recordings=2, size=25)
     for pairs, shuffle in (
-        (sorted_rows.own, _permuted),
+        (sorted_rows.same_speaker, _permuted),
         (sorted_rows.consecutive, _permuted),
-        (sorted_rows.answers, _shifted),
+        (sorted_rows.other_speaker, _shifted),
     ):
         (shuffled,) = shuffle(sorted_rows, [20_000], np.random.default_rng(0))
         expected = expected_counts(sorted_rows, pairs)
@@ -218,8 +218,8 @@ def test_no_pair_crosses_a_conversation():
     }  # fmt: skip
     study = build_sequences(LABELS, **columns)
     assert (study.recordings, study.voices) == (1, 4)
-    assert len(study.own.first) == 0
-    assert len(study.answers.first) == len(study.consecutive.first) == 2
+    assert len(study.same_speaker.first) == 0
+    assert len(study.other_speaker.first) == len(study.consecutive.first) == 2
 
 
 def test_turns_are_sorted_by_time_if_all_times_are_known():

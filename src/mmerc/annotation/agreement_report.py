@@ -74,7 +74,7 @@ def compare_raters(
             "all labels are from one conversation, so utterances are resampled; the intervals are "
             "too narrow for other conversations."
         )
-    strategies = {line.strategy for own in lines.values() for line in own if line.label}
+    strategies = {line.strategy for rated in lines.values() for line in rated if line.label}
     remarks += _describe_draw(
         strategies, weighted=ratings.weights is not None, model=model is not None
     )

@@ -39,8 +39,8 @@ def match_sample(rows: PredictedRows, sample: Path) -> LabelledSample:
     if len(raters) != 1:
         problem = f"labels of {len(raters)} raters ({', '.join(raters)})"
         raise InputError(sample, problem, "agree on one label per utterance, in a file of its own")
-    (own,) = raters.values()
-    lines = name_conversations({_PREDICTED: list(rows.lines), _SAMPLE: own})
+    (rated,) = raters.values()
+    lines = name_conversations({_PREDICTED: list(rows.lines), _SAMPLE: rated})
     ratings, _ = match_raters(lines, rows.labels or None)
     count = len(rows.lines)
     foreign = int((ratings.values[1, count:] >= 0).sum())
@@ -52,5 +52,5 @@ def match_sample(rows: PredictedRows, sample: Path) -> LabelledSample:
         labels=ratings.labels,
         predicted=predicted,
         gold=gold,
-        strategies=frozenset(line.strategy for line in own if line.label) - {""},
+        strategies=frozenset(line.strategy for line in rated if line.label) - {""},
     )

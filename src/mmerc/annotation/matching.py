@@ -41,8 +41,8 @@ def match_raters(
     """
     names = _label_names(lines, labels)
     units: list[_MatchedUtterance] = []
-    for rater, own in lines.items():
-        _add_rater(units, rater, own)
+    for rater, rated in lines.items():
+        _add_rater(units, rater, rated)
     places = {name.casefold(): place for place, name in enumerate(names)}
     values = np.full((len(lines), len(units)), UNKNOWN_LABEL, dtype=np.int64)
     for row, rater in enumerate(lines):
@@ -83,8 +83,8 @@ def _label_names(
             raise InputError("raters", problem, "name the right columns or tiers with --raters")
         return [written[key] for key in sorted(written)]
     allowed = {label.casefold() for label in labels}
-    for rater, own in lines.items():
-        for line in own:
+    for rater, rated in lines.items():
+        for line in rated:
             if line.label and line.label.casefold() not in allowed:
                 problem = f"{rater} used {line.label!r}, which is not one of them"
                 raise InputError("labels", problem, f"use {', '.join(labels)}, or add it")
@@ -138,10 +138,10 @@ def _match_times(
     by_conversation: dict[str, list[RatedLine]] = {}
     for line in lines:
         by_conversation.setdefault(line.conversation, []).append(line)
-    for name, own in by_conversation.items():
+    for name, members in by_conversation.items():
         candidates = free.get(name, [])
-        pairs = pair_by_time(own, [unit.line for unit in candidates])
-        for place, line in enumerate(own):
+        pairs = pair_by_time(members, [unit.line for unit in candidates])
+        for place, line in enumerate(members):
             yield line, candidates[pairs[place]] if place in pairs else None
 
 

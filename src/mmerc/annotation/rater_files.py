@@ -24,13 +24,13 @@ def read_raters(paths: Sequence[Path], raters: Sequence[str] = ()) -> dict[str, 
     for path, name in zip(paths, names, strict=True):
         unnamed = f"{path.absolute().parent.name}/{name}" if names.count(name) > 1 else name
         for file in find_files(path):
-            for rater, own in read_rated_lines(file, raters).items():
+            for rater, rated in read_rated_lines(file, raters).items():
                 if path.is_dir():
-                    own = [_name_conversation(line, file.stem) for line in own]  # noqa: PLW2901
+                    rated = [_name_conversation(line, file.stem) for line in rated]  # noqa: PLW2901
                 if not rater and unnamed in lines and not path.is_dir():
                     problem = "is given twice"
                     raise InputError(path, problem, "give each rater once")
-                lines.setdefault(rater or unnamed, []).extend(own)
+                lines.setdefault(rater or unnamed, []).extend(rated)
     return name_conversations(lines)
 
 
@@ -63,13 +63,15 @@ def _name_conversation(line: RatedLine, name: str) -> RatedLine:
 
 def name_conversations(lines: dict[str, list[RatedLine]]) -> dict[str, list[RatedLine]]:
     """If only one conversation is named, assign unnamed lines to it."""
-    names = {line.conversation for own in lines.values() for line in own} - {""}
+    names = {line.conversation for rated in lines.values() for line in rated} - {""}
     if len(names) != 1:
         return lines
     (name,) = names
-    return {rater: [_name_conversation(line, name) for line in own] for rater, own in lines.items()}
+    return {
+        rater: [_name_conversation(line, name) for line in rated] for rater, rated in lines.items()
+    }
 
 
 def spellings(lines: Mapping[str, Sequence[RatedLine]]) -> Iterator[str]:
     """Yield all labels as written."""
-    return (line.label for own in lines.values() for line in own if line.label)
+    return (line.label for rated in lines.values() for line in rated if line.label)

@@ -144,7 +144,7 @@ def _read_sources(face_labels: Mapping[str, str], row: TableRow) -> Details:
     clip, names = row.values["audio"], row.values["faces"]
     sound = f"ravdess/{clip}" if clip else ""
     faces = _FACES + names if names else ""
-    shown: dict[Modality, str | None] = {
+    emotions: dict[Modality, str | None] = {
         "audio": _voice_label(clip),
         "video": _face_label(names.split(";"), face_labels),
     }
@@ -152,7 +152,7 @@ def _read_sources(face_labels: Mapping[str, str], row: TableRow) -> Details:
         "start": None,
         "end": None,
         "media": sound + faces or None,
-        "modality_labels": {m: label for m, label in shown.items() if label is not None},
+        "modality_labels": {m: label for m, label in emotions.items() if label is not None},
     }
 
 

@@ -235,9 +235,9 @@ def _media_notes(conversations: Conversations) -> tuple[str, ...]:
         for conversation in conversations
         for utterance in conversation.utterances
     }
-    soundless = [name for name, media in sources.items() if media.sound is None]
-    filmless = [name for name, media in sources.items() if media.film is None]
+    without_sound = [name for name, media in sources.items() if media.sound is None]
+    without_film = [name for name, media in sources.items() if media.film is None]
     return (
-        *missing_note("sound", soundless, total=len(sources)),
-        *missing_note("film", filmless, total=len(sources)),
+        *missing_note("sound", without_sound, total=len(sources)),
+        *missing_note("film", without_film, total=len(sources)),
     )

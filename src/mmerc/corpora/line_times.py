@@ -92,7 +92,9 @@ def dates_to_seconds(heads: Sequence[TimeHead]) -> tuple[list[float], str | None
         moments = _moments(heads, order)
         if moments is not None:
             seconds = [(moment - min(moments)).total_seconds() for moment in moments]
-            choices.append((_falls(seconds), "day" if name == "day" else "month", seconds))
+            choices.append(
+                (_count_decreases(seconds), "day" if name == "day" else "month", seconds)
+            )
     if not choices:
         raise InputError("dates", "neither day nor month first fits all of them", "fix the dates")
     _, order_name, seconds = min(choices, key=lambda choice: choice[0])
@@ -100,7 +102,7 @@ def dates_to_seconds(heads: Sequence[TimeHead]) -> tuple[list[float], str | None
     return seconds, f"dates are read with the {order_name} first" if guessed else None
 
 
-def _falls(seconds: Iterable[float]) -> int:
+def _count_decreases(seconds: Iterable[float]) -> int:
     """Count how often a time is before the previous one."""
     return sum(later < earlier for earlier, later in pairwise(seconds))
 

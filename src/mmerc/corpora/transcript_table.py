@@ -55,7 +55,9 @@ def read_transcript_table(file: Path) -> TranscriptFile:
             _note_doubts(line, utterances, remarks)
         if not rows:
             raise InputError("line 2", "no utterance follows the header", "use a complete file")
-    conversations = (Conversation(id=name, utterances=tuple(own)) for name, own in rows.items())
+    conversations = (
+        Conversation(id=name, utterances=tuple(utterances)) for name, utterances in rows.items()
+    )
     return TranscriptFile(conversations, remarks.sentences())
 
 

@@ -77,15 +77,15 @@ def _find_own_files(conversations: Iterable[Conversation], locate: Locate) -> li
         for utterance in conversation.utterances
     ]
     users = Counter(clip.path for _, clip in clips if clip is not None)
-    own = [
+    pairs = [
         (utterance, clip)
         for utterance, clip in clips
         if clip is not None and users[clip.path] == 1 and utterance.start is not None
     ]
-    durations = _read_durations([clip.path for _, clip in own])
+    durations = _read_durations([clip.path for _, clip in pairs])
     return [
         _OwnFile(utterance=utterance, clip=clip, duration=duration)
-        for (utterance, clip), duration in zip(own, durations, strict=True)
+        for (utterance, clip), duration in zip(pairs, durations, strict=True)
         if duration is not None
     ]
 

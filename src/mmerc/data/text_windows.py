@@ -100,19 +100,19 @@ def build_windows(
     ``padded`` is N, the number of utterances to which the batch is padded.
     Shape: see :class:`mmerc.data.batch.TextWindows`.
     """
-    nowhere = len(conversations) * padded
+    none = len(conversations) * padded
     make = {
         "conversation": _rows_of_conversations,
         "utterance": _rows_of_utterances,
         "surrounding": _rows_of_surroundings,
     }
     rows = make[tokenizer.scope](conversations, tokenizer, padded)
-    nobody = [tokenizer.first_id, tokenizer.last_id], [nowhere, nowhere]
-    rows = rows or [nobody]
+    empty_row = [tokenizer.first_id, tokenizer.last_id], [none, none]
+    rows = rows or [empty_row]
     longest = round_up(max(len(ids) for ids, _ in rows), ROW_STEP)
     longest = min(longest, tokenizer.max_length)
     token_ids = torch.full((len(rows), longest), tokenizer.pad_id)
-    pool_into = torch.full((len(rows), longest), nowhere)
+    pool_into = torch.full((len(rows), longest), none)
     attention_mask = torch.zeros((len(rows), longest), dtype=torch.bool)
     for row, (ids, pool) in enumerate(rows):
         token_ids[row, : len(ids)] = torch.tensor(ids)
@@ -125,17 +125,17 @@ def _rows_of_conversations(
     conversations: Sequence[Sequence[Sequence[int]]], tokenizer: Tokenizer, padded: int
 ) -> list[_TokenRow]:
     """Build ``[CLS] first utterance, second utterance, ... [SEP]`` per window (Eq. 1)."""
-    nowhere = len(conversations) * padded
+    none = len(conversations) * padded
     rows: list[_TokenRow] = []
     for position, utterances in enumerate(conversations):
         lengths = [len(tokens) for tokens in utterances]
         for window in _plan_windows(lengths, budget=tokenizer.max_length - 2):
-            ids, pool = [tokenizer.first_id], [nowhere]
+            ids, pool = [tokenizer.first_id], [none]
             for utterance in range(window.start, window.end):
-                target = position * padded + utterance if utterance in window.pooled else nowhere
+                target = position * padded + utterance if utterance in window.pooled else none
                 ids.extend(utterances[utterance])
                 pool.extend([target] * len(utterances[utterance]))
-            rows.append(([*ids, tokenizer.last_id], [*pool, nowhere]))
+            rows.append(([*ids, tokenizer.last_id], [*pool, none]))
     return rows
 
 
@@ -171,7 +171,7 @@ def _rows_of_surroundings(
 
     Only [CLS] is pooled. [decided] Separators are kept even without preceding or following text.
     """
-    nowhere = len(conversations) * padded
+    none = len(conversations) * padded
     between = [tokenizer.last_id]
     budget = tokenizer.max_length - _AROUND
     rows: list[_TokenRow] = []
@@ -185,7 +185,7 @@ def _rows_of_surroundings(
                 parts = preceding, between, tokens, between, following, between
                 ids = [tokenizer.first_id, *chain.from_iterable(parts)]
                 target = position * padded + number
-                rows.append((ids, [target, *[nowhere] * (len(ids) - 1)]))
+                rows.append((ids, [target, *[none] * (len(ids) - 1)]))
     return rows
 
 

@@ -65,8 +65,8 @@ def alternative_annotator_test(
     """
     counts = count_ratings(ratings, count)
     differences, advantages, names = [], [], []
-    for name, own in zip(raters, ratings, strict=True):
-        wins, losses = _compare(own, model, counts)
+    for name, rating in zip(raters, ratings, strict=True):
+        wins, losses = _compare(rating, model, counts)
         if len(wins) >= MIN_UTTERANCES:
             names.append(name)
             advantages.append(float(wins.mean()))
@@ -101,17 +101,17 @@ def alternative_annotator_test(
 
 
 def _compare(
-    own: NDArray[np.int64], model: NDArray[np.int64], counts: NDArray[np.float64]
+    rater: NDArray[np.int64], model: NDArray[np.int64], counts: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return where the model, and where the rater, agrees at least as much (Eq. 2).
 
     Only for units labelled by the rater, the model and another rater. Shape: -> [n], [n].
     """
-    units = np.flatnonzero((own >= 0) & (model >= 0) & (counts.sum(axis=1) > 1))
+    units = np.flatnonzero((rater >= 0) & (model >= 0) & (counts.sum(axis=1) > 1))
     others = counts[units]
-    others[np.arange(len(units)), own[units]] -= 1
+    others[np.arange(len(units)), rater[units]] -= 1
     of_model = others[np.arange(len(units)), model[units]]
-    of_rater = others[np.arange(len(units)), own[units]]
+    of_rater = others[np.arange(len(units)), rater[units]]
     return of_model >= of_rater, of_rater >= of_model
 
 

@@ -98,11 +98,17 @@ def _group_shares(
     numbers: np.random.Generator,
 ) -> GroupShares:
     """Estimate the shares in one group; ``counts`` are from the whole study."""
-    own = count_labels(predicted, gold, len(labels))
-    elsewhere = _draw_rows(counts - own + prior, draws, numbers)
-    rows = _draw_rows(own + POOLING_STRENGTH * elsewhere, draws, numbers)
+    labelled_counts = count_labels(predicted, gold, len(labels))
+    rest = _draw_rows(counts - labelled_counts + prior, draws, numbers)
+    rows = _draw_rows(labelled_counts + POOLING_STRENGTH * rest, draws, numbers)
     totals = np.bincount(predicted, minlength=len(labels))
-    return _summarise(name, predicted, own, draw_shares(rows, own, totals, numbers), labels)
+    return _summarise(
+        name,
+        predicted,
+        labelled_counts,
+        draw_shares(rows, labelled_counts, totals, numbers),
+        labels,
+    )
 
 
 def count_labels(predicted: NDArray[np.int64], gold: NDArray[np.int64], count: int) -> _Numbers:

@@ -61,9 +61,9 @@ class HeldOutGain:
         groups: NDArray[np.intp],
         *,
         seed: int,
-        **own: Any,
+        **extra: Any,
     ) -> Self:
-        """Compare log probabilities; ``own``: additional fields of a subclass.
+        """Compare log probabilities; ``extra``: additional fields of a subclass.
 
         Shape: reference and held_out [N, L], gold and groups [N].
         """
@@ -82,7 +82,7 @@ class HeldOutGain:
             better=low > 0,
             more_labels=_count_missing(gain, error, len(gold), better=low > 0),
             held_out=held_out,
-            **own,
+            **extra,
         )
 
 

@@ -62,8 +62,8 @@ def weigh_sample(predicted: _Positions, drawn: _Positions) -> NDArray[np.float64
     ones. Shape: predicted [N], drawn [n] -> [n].
     """
     everything = np.bincount(predicted)
-    own = np.bincount(predicted[drawn], minlength=len(everything))
-    return np.asarray((everything / np.maximum(own, 1))[predicted[drawn]])
+    sampled = np.bincount(predicted[drawn], minlength=len(everything))
+    return np.asarray((everything / np.maximum(sampled, 1))[predicted[drawn]])
 
 
 def allocate(counts: _Positions, total: int) -> _Positions:

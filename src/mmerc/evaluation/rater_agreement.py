@@ -252,15 +252,15 @@ def _by_speaker(
     speakers = np.array(ratings.speakers)
     measured = []
     for name in dict.fromkeys(ratings.speakers):
-        own = (speakers == name) & together.any(axis=(1, 2))
-        if name and own.any():
-            _, places = np.unique(groups[own], return_inverse=True)
-            totals = add_by_group(together[own], places, int(places.max()) + 1)
+        selected = (speakers == name) & together.any(axis=(1, 2))
+        if name and selected.any():
+            _, places = np.unique(groups[selected], return_inverse=True)
+            totals = add_by_group(together[selected], places, int(places.max()) + 1)
             samples, counts = _draw(totals, resamples=resamples, seed=seed), totals.sum(axis=0)
             measured.append(
                 GroupAgreement(
                     name=name,
-                    ratings=int(votes[own].sum()),
+                    ratings=int(votes[selected].sum()),
                     percent=_estimate(observed_agreement(counts), observed_agreement(samples)),
                     alpha=_estimate(krippendorff_alpha(counts), krippendorff_alpha(samples)),
                 )

@@ -69,10 +69,10 @@ def open_processes(
                 process.kill()
             raise
         finally:
-            _kill_forgotten(processes)
+            _kill_leftovers(processes)
 
 
-def _kill_forgotten(processes: ProcessPoolExecutor) -> None:
+def _kill_leftovers(processes: ProcessPoolExecutor) -> None:
     """Kill the remaining processes of a broken pool.
 
     The pool ends the processes it knows, but waits forever for one that was just starting.

@@ -139,9 +139,9 @@ def _choose_person(
     syncs: Mapping[tuple[str, int], Sequence[float]],
 ) -> int | None:
     """Choose the person who speaks in an utterance; None if not on screen."""
-    own = owners.get(scene.speaker)
-    if own is not None:
-        return own if own in scene.people else None
+    person = owners.get(scene.speaker)
+    if person is not None:
+        return person if person in scene.people else None
     others = set(owners.values())
     free = [n for n, person in enumerate(scene.people) if person not in others]
     if not free:  # matched with another speaker: accepted only if the mouth fits

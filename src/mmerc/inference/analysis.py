@@ -65,12 +65,12 @@ def mark_labels(
     """
     marked = dict(marks)
     for item in predictions if reads_words else ():
-        own = marked.get(item.id, Marks())
+        mark = marked.get(item.id, Marks())
         reason = absent.get(item.id, {}).get("text")
-        if reason is None and _are_mostly_doubtful(item.text, own.doubtful):
+        if reason is None and _are_mostly_doubtful(item.text, mark.doubtful):
             reason = "doubtful words"
         if reason is not None:
-            marked[item.id] = replace(own, label=reason)
+            marked[item.id] = replace(mark, label=reason)
     return marked
 
 

@@ -56,8 +56,8 @@ def _marked_lines(lines: Sequence[str]) -> Iterator[tuple[_Mark, str]]:
             pieces.append(("", first))
         pieces += [("change", piece) for piece in rest]
         for mark, piece in pieces:
-            goes_on = mark == "change" and piece[:1].islower() and before != ""
-            yield ("" if goes_on and not before.endswith(_SENTENCE_ENDS) else mark), piece
+            continues = mark == "change" and piece[:1].islower() and before != ""
+            yield ("" if continues and not before.endswith(_SENTENCE_ENDS) else mark), piece
             before = piece
 
 

@@ -37,7 +37,7 @@ def roll_is_visible(cues: Sequence[CueLines]) -> bool:
     repeats = [(a, b, count) for a, b, count in repeating if count]
     if any(cue.word_times for cue in cues):
         return bool(repeats)
-    bridges = sum(_lasts(b) <= _AT_ONCE for _, b, _ in repeats)
+    bridges = sum(_duration(b) <= _AT_ONCE for _, b, _ in repeats)
     proper = sum(count < len(b.lines) for _, b, count in repeats)
     return bridges >= 2 or (proper >= _FEWEST_OVERLAPS and 2 * proper > len(follow))
 
@@ -55,7 +55,7 @@ def unroll(cues: Sequence[CueLines]) -> list[CueLines]:
         count = _overlap(before.lines, cue.lines) if before and _follows(before, cue) else 0
         rest = cue.lines[count:]
         if count and not rest:
-            if _lasts(cue) <= _AT_ONCE:
+            if _duration(cue) <= _AT_ONCE:
                 bridge = cue.start if bridge is None else bridge
             else:
                 result[-1] = replace(result[-1], end=cue.end)
@@ -82,6 +82,6 @@ def _overlap(before: Sequence[str], lines: Sequence[str]) -> int:
     return 0
 
 
-def _lasts(cue: CueLines) -> float:
+def _duration(cue: CueLines) -> float:
     """Return the duration in milliseconds."""
     return float("inf") if cue.start is None or cue.end is None else cue.end - cue.start

@@ -96,7 +96,7 @@ def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[
     Every word is in exactly one sentence. Without ``turns``, speakers come from the words, if any.
     """
     ordered = sorted(words, key=lambda word: word.start)
-    speakers = _believable(_find_speakers(ordered, turns), ordered)
+    speakers = _remove_short_changes(_find_speakers(ordered, turns), ordered)
     spoken = list(zip(speakers, ordered, strict=True))
     punctuated = any(word.text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS) for word in ordered)
     pause = LONG_PAUSE if punctuated or len(ordered) < _ENOUGH_WORDS else _COMMA_PAUSE
@@ -106,7 +106,7 @@ def split_sentences(words: Sequence[Word], turns: Sequence[Turn] = ()) -> tuple[
         for part in _cut_at_ends([word for _, word in group], pause)
     ]
     joined = _join_short(sentences)
-    return tuple(piece for sentence in joined for piece in _cut_long(sentence))
+    return tuple(piece for sentence in joined for piece in _split_long(sentence))
 
 
 def _join_texts(texts: Iterable[str]) -> str:
@@ -149,7 +149,7 @@ def _find_turn(turns: Sequence[Turn], time: float) -> Turn:
     return chosen
 
 
-def _believable(speakers: Sequence[str | None], words: Sequence[Word]) -> list[str]:
+def _remove_short_changes(speakers: Sequence[str | None], words: Sequence[Word]) -> list[str]:
     """Fill unknown speakers from neighbours and remove implausibly short changes."""
     filled: list[str] = []
     first = next((speaker for speaker in speakers if speaker is not None), UNKNOWN_SPEAKER)
@@ -207,7 +207,7 @@ def _join_short(sentences: Sequence[Sentence]) -> list[Sentence]:
     return joined
 
 
-def _cut_long(sentence: Sentence) -> Iterator[Sentence]:
+def _split_long(sentence: Sentence) -> Iterator[Sentence]:
     """Split an overlong sentence at the longest pause near its middle, recursively."""
     words = sentence.words
     if sentence.end - sentence.start <= _LONGEST or len(words) < 2:
@@ -223,4 +223,4 @@ def _cut_long(sentence: Sentence) -> Iterator[Sentence]:
 
     cut = max(range(1, len(words)), key=preference)
     for part in (words[:cut], words[cut:]):
-        yield from _cut_long(Sentence(speaker=sentence.speaker, words=part))
+        yield from _split_long(Sentence(speaker=sentence.speaker, words=part))

@@ -158,11 +158,11 @@ class SpeakerNames:
         counts = Counter(label.speaker for label in labels)
         shapes = {label.speaker: label.shape for label in labels}
         share = sum(find_label(text) is not None for text in cues) / max(len(cues), 1)
-        everywhere = share >= _NEARLY_ALL and len(cues) >= _FEWEST_CUES
+        nearly_all = share >= _NEARLY_ALL and len(cues) >= _FEWEST_CUES
         trusted = {
             name
             for name, shape in shapes.items()
-            if shape != "possible" or everywhere or (counts[name] > 1 and share >= _HALF)
+            if shape != "possible" or nearly_all or (counts[name] > 1 and share >= _HALF)
         }
         doubtful = {name for name in trusted if counts[name] == 1 and shapes[name] == "likely"}
         return cls(

@@ -137,7 +137,7 @@ def assign_speakers(
             return UNKNOWN_SPEAKER
         first = np.searchsorted(latest_ends, utterance.start, side="right")
         last = np.searchsorted(starts, utterance.end, side="left")
-        return _most_heard(ordered[first:last], utterance.start, utterance.end)
+        return _find_main_speaker(ordered[first:last], utterance.start, utterance.end)
 
     return tuple(
         replace(utterance, speaker=speaker_of(utterance))
@@ -147,7 +147,7 @@ def assign_speakers(
     )
 
 
-def _most_heard(turns: Iterable[Turn], start: float, end: float) -> str:
+def _find_main_speaker(turns: Iterable[Turn], start: float, end: float) -> str:
     """Return the speaker with the most speech between ``start`` and ``end``."""
     heard: dict[str, float] = defaultdict(float)
     for turn in turns:

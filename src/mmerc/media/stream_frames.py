@@ -211,7 +211,7 @@ def _decode_packet(
         frames, damaged = stream.decode(packet), False
     except av.FFmpegError:
         frames, damaged = [], True
-    join = not frames and _begins_another(packet, stream)
+    join = not frames and _starts_joined_file(packet, stream)
     if damaged or join:
         start = seconds(packet.pts, packet.time_base)
         length = float((packet.duration or 0) * packet.time_base)
@@ -225,7 +225,7 @@ def _decode_packet(
         yield TimedFrame(time=start, end=time, frame=frame)
 
 
-def _begins_another(packet: Packet[Any], stream: _Stream) -> bool:
+def _starts_joined_file(packet: Packet[Any], stream: _Stream) -> bool:
     """Whether a packet without sound starts a concatenated MP3 file."""
     return stream.container.format.name == "mp3" and any(
         mark in bytes(packet) for mark in JOIN_MARKS

@@ -73,14 +73,14 @@ def _find_time_lines(lines: Sequence[str], remarks: LineRemarks) -> Iterator[_Ti
             if times.whole_seconds:
                 remarks.add(position + 1, _WHOLE_SECONDS)
             yield _TimeLine(position, times)
-        elif looks_like_times(line) or (_ARROW in line and _begins_block(lines, position)):
+        elif looks_like_times(line) or (_ARROW in line and _starts_block(lines, position)):
             remarks.add(position + 1, DAMAGED)
             yield _TimeLine(position, None)
         elif _ARROW in line:
             remarks.add(position + 1, _ARROW_IN_WORDS)
 
 
-def _begins_block(lines: Sequence[str], position: int) -> bool:
+def _starts_block(lines: Sequence[str], position: int) -> bool:
     """Whether a line follows an empty line, or an empty line and a number."""
     before = [line.strip() for line in lines[max(position - 2, 0) : position]]
     return not before or not before[-1] or (before[-1].isdecimal() and not any(before[:-1]))

@@ -52,11 +52,11 @@ def widen_spans(spans: Sequence[Span], turns: Sequence[Turn]) -> tuple[Span, ...
     return tuple(
         Span(round(start, 3), round(end, 3))
         for whole in merge_intervals(edges, _PAUSE)
-        for start, end in _cut_long(whole, cuts)
+        for start, end in _split_long(whole, cuts)
     )
 
 
-def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
+def _split_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
     """Split an overlong interval at the cut nearest its middle, recursively."""
     start, end = interval
     inside = [cut for cut in cuts if start + _SHORTEST_PART < cut < end - _SHORTEST_PART]
@@ -65,8 +65,8 @@ def _cut_long(interval: Interval, cuts: Sequence[float]) -> Iterator[Interval]:
         return
     middle = (start + end) / 2
     cut = min(inside, key=lambda place: abs(place - middle), default=middle)
-    yield from _cut_long((start, cut), cuts)
-    yield from _cut_long((cut, end), cuts)
+    yield from _split_long((start, cut), cuts)
+    yield from _split_long((cut, end), cuts)
 
 
 def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tuple[Sentence, ...]:
@@ -78,10 +78,10 @@ def align_sentences(sentences: Sequence[Sentence], turns: Sequence[Turn]) -> tup
     numbers: dict[str, list[int]] = defaultdict(list)
     for number in sorted(range(len(sentences)), key=lambda n: sentences[n].start):
         numbers[sentences[number].speaker].append(number)
-    for speaker, own in numbers.items():
+    for speaker, indices in numbers.items():
         edges = np.array(merge_intervals(own_turns[speaker])).reshape(-1, 2)
         latest = -math.inf  # end of the previous sentences
-        for number, after in zip(own, [*own[1:], None], strict=True):
+        for number, after in zip(indices, [*indices[1:], None], strict=True):
             sentence = sentences[number]
             start, end = _nearest(sentence.start, edges[:, 0]), _nearest(sentence.end, edges[:, 1])
             following = math.inf if after is None else sentences[after].start
@@ -128,11 +128,13 @@ def find_unheard(
 
     With ``parts``, also parts of turns, of a second or more.
     """
-    said = {name: merge_intervals(own) for name, own in _group_by_speaker(sentences).items()}
+    spoken = {
+        name: merge_intervals(intervals) for name, intervals in _group_by_speaker(sentences).items()
+    }
     unheard = []
     for turn in turns:
-        own = said.get(turn.speaker, [])
-        for start, end in _gaps((turn.start, turn.end), own):
+        intervals = spoken.get(turn.speaker, [])
+        for start, end in _gaps((turn.start, turn.end), intervals):
             whole = (start, end) == (turn.start, turn.end)
             if not (whole or parts):
                 continue

@@ -166,7 +166,7 @@ class SpanCutter:
     def _cut(self) -> Iterator[Span]:
         """Split speech at the lowest probability, without a margin."""
         first = self._count - len(self._open)
-        length = _weakest_place(np.array(self._open, np.float32), first, self._shortest)
+        length = _find_split(np.array(self._open, np.float32), first, self._shortest)
         yield Span(self._start(first), round((first + length) * FRAME_SECONDS, 3))
         self._end = first + length
         self._open = self._open[length:]
@@ -177,7 +177,7 @@ class SpanCutter:
         return round(first * FRAME_SECONDS - min(room * FRAME_SECONDS, _MARGIN), 3)
 
 
-def _weakest_place(open_speech: Probabilities, first: int, shortest: int) -> int:
+def _find_split(open_speech: Probabilities, first: int, shortest: int) -> int:
     """Return the length of the first part when splitting speech from frame ``first`` on.
 
     Neither part is shorter than ``shortest`` frames.

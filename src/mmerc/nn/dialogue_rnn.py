@@ -137,9 +137,9 @@ class _PackedSteps:
     def turns(self, speakers: Tensor, present: Tensor) -> _Turns:
         """Find each speaker's previous turn. Shape: speakers, present [R, P]."""
         shape = (len(speakers), len(self.active), self.active[0] if self.active else 0)
-        nobody = int(speakers.max()) + 1 if speakers.numel() else 0
-        table = speakers.new_full(shape, nobody)
-        table[:, self.step, self.row] = speakers.masked_fill(~present, nobody)
+        no_speaker = int(speakers.max()) + 1 if speakers.numel() else 0
+        table = speakers.new_full(shape, no_speaker)
+        table[:, self.step, self.row] = speakers.masked_fill(~present, no_speaker)
         order = table.argsort(dim=1, stable=True)  # makes each speaker's turns adjacent
         turns = table.gather(1, order)
         before = torch.zeros_like(order)

@@ -41,8 +41,8 @@ class LevellingConfig(LevellingPriors):
 
     def priors_of(self, modality: str) -> LevellingPriors:
         """Return the priors of a modality."""
-        own = (priors for name, priors in self.modalities.items() if name == modality)
-        return next(own, self)
+        matching = (priors for name, priors in self.modalities.items() if name == modality)
+        return next(matching, self)
 
 
 def level_vectors(

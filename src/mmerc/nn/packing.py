@@ -47,8 +47,8 @@ class Packing:
     def unpack(self, rows: Tensor) -> Tensor:
         """Put rows back, zeros at padding. Shape: [U, ...] -> [B, N, ...]."""
         if self.rows is not None:
-            everywhere = rows.new_zeros(self.mask.numel(), *rows.shape[1:])
-            rows = everywhere.index_copy(0, self.rows, rows[: len(self.rows)])
+            zeros = rows.new_zeros(self.mask.numel(), *rows.shape[1:])
+            rows = zeros.index_copy(0, self.rows, rows[: len(self.rows)])
         return rows.view(*self.mask.shape, *rows.shape[1:])
 
     def unpack_all(self, rows: Mapping[_Name, Tensor]) -> dict[_Name, Tensor]:

@@ -188,12 +188,12 @@ def _split_rows(
 
     Shape: token_ids, pool_into [W, L] -> [U, l], [U, l] bool, [U, l]; U utterances of l tokens.
     """
-    own = pool_into != none
-    counts = torch.unique_consecutive(pool_into[own], return_counts=True)[1].tolist()
+    pooled = pool_into != none
+    counts = torch.unique_consecutive(pool_into[pooled], return_counts=True)[1].tolist()
     if not counts:
-        return token_ids, torch.ones_like(own), pool_into
-    ids = pad_sequence(list(token_ids[own].split_with_sizes(counts)), True, pad_id)
-    owners = pad_sequence(list(pool_into[own].split_with_sizes(counts)), True, none)
+        return token_ids, torch.ones_like(pooled), pool_into
+    ids = pad_sequence(list(token_ids[pooled].split_with_sizes(counts)), True, pad_id)
+    owners = pad_sequence(list(pool_into[pooled].split_with_sizes(counts)), True, none)
     return ids, owners != none, owners
 
 

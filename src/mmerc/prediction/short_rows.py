@@ -22,9 +22,9 @@ def pack_short_rows(windows: TextWindows, *, none: int, pad_id: int) -> Iterator
     16 rows, of at most 1,024 tokens unless it is one row. ``none`` marks tokens without an
     utterance in ``pool_into``; ``attention_mask`` is true for all others.
     """
-    own = windows.pool_into != none
-    token_ids = torch.cat([windows.token_ids[own], windows.token_ids.new_tensor([pad_id])])
-    owners = torch.cat([windows.pool_into[own], windows.pool_into.new_tensor([none])])
+    pooled = windows.pool_into != none
+    token_ids = torch.cat([windows.token_ids[pooled], windows.token_ids.new_tensor([pad_id])])
+    owners = torch.cat([windows.pool_into[pooled], windows.pool_into.new_tensor([none])])
     lengths = torch.unique_consecutive(owners[:-1], return_counts=True)[1].tolist()
     padding = len(owners) - 1
     starts = [0, *accumulate(lengths)]

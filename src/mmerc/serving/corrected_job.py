@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _DELETED = "The analysis that was corrected is no longer there; analyse the recording again."
 
 
-def explain_other_model(analysed: str, own: str) -> str:
-    """Explain why an analysis by model ``analysed`` cannot be predicted again by ``own``."""
+def explain_other_model(analysed: str, current: str) -> str:
+    """Explain why an analysis by model ``analysed`` cannot be predicted again by ``current``."""
     return (
-        f"{analysed} made the analysis, but this service predicts with {own}; analyse the "
+        f"{analysed} made the analysis, but this service predicts with {current}; analyse the "
         "recording again."
     )
 

@@ -34,9 +34,9 @@ def predict_again(
     desk.log.refresh()
     if not _has_stale_lines(desk.log):
         raise HTTPException(409, _NOTHING)
-    analysed, own = desk.log.analysis.model, service.predictor.name
-    if analysed != own:  # for example a live session's
-        raise HTTPException(409, explain_other_model(analysed, own))
+    analysed, current = desk.log.analysis.model, service.predictor.name
+    if analysed != current:  # for example a live session's
+        raise HTTPException(409, explain_other_model(analysed, current))
     with translate_storage_errors():
         new = reserve_job(service)
         try:

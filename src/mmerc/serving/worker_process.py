@@ -82,7 +82,7 @@ def worker_process(
     process = context.Process(target=target, args=(*arguments, sender, dict(os.environ)))
     with receiver:
         try:
-            with _noting_start(), without_interrupts():
+            with _registered_start(), without_interrupts():
                 process.start()
         except EOFError as error:
             raise ConnectionError("the process that forks workers was killed") from error
@@ -97,7 +97,7 @@ def worker_process(
 
 
 @contextmanager
-def _noting_start() -> Iterator[None]:
+def _registered_start() -> Iterator[None]:
     """Register that this thread is waiting for a new process."""
     _starting.add(threading.get_ident())
     try:

@@ -130,7 +130,7 @@ def compare_conditions(
     For inertia and contagion, the excess over chance is compared, since different shares of
     emotions also change the values by chance.
     """
-    sums = _voice_sums(sequences)
+    sums = _sum_by_voice(sequences)
     rows = []
     for first, second in itertools.combinations(range(len(conditions.names)), 2):
         rows += _compare(
@@ -143,14 +143,14 @@ def compare_conditions(
     return rows
 
 
-def _voice_sums(sequences: Sequences) -> Floats:
+def _sum_by_voice(sequences: Sequences) -> Floats:
     """Sum per voice: utterances by emotion; hits beyond chance and pairs, for both measures.
 
     The measures are inertia and contagion; a pair belongs to the speaker of its second utterance.
     Shape: [V, K + 4].
     """
     columns = [sequences.voice_counts]
-    for pairs in (sequences.own, sequences.answers):
+    for pairs in (sequences.same_speaker, sequences.other_speaker):
         first, second = sequences.voice[pairs.first], sequences.voice[pairs.second]
         hits = (sequences.emotion[pairs.first] == sequences.emotion[pairs.second]).astype(float)
         chance = np.trace(pair_probabilities(sequences, first, second), axis1=1, axis2=2)
@@ -275,11 +275,11 @@ def _permute_labels(
     keys = block[order] + generator.random((size, len(block)))
     permuted = np.empty((size, len(block)), bool)
     permuted[:, order] = label[order][np.argsort(keys, axis=1)]
-    wholes = np.flatnonzero(pure)
-    if len(wholes):
+    pure_units = np.flatnonzero(pure)
+    if len(pure_units):
         drawn = np.zeros((size, len(blocks)), bool)
-        shuffled = np.argsort(generator.random((size, len(wholes))), axis=1)
-        drawn[:, wholes] = (share[wholes] == 1)[shuffled]
+        shuffled = np.argsort(generator.random((size, len(pure_units))), axis=1)
+        drawn[:, pure_units] = (share[pure_units] == 1)[shuffled]
         whole_units = np.flatnonzero(pure[block])
         permuted[:, whole_units] = drawn[:, block[whole_units]]
     return permuted

@@ -56,7 +56,7 @@ def list_folder(folder: Path, *, skip: Path | None = None) -> FolderListing:
     for parent, folders, names in os.walk(folder, onerror=note_error):
         here = Path(parent)
         folders[:] = sorted(
-            name for name in folders if _is_walked(here / name, skip=skip, listing=listing)
+            name for name in folders if _is_searched(here / name, skip=skip, listing=listing)
         )
         for name in sorted(names):
             path = here / name
@@ -80,7 +80,7 @@ def describe_unused(place: object, others: Mapping[str, int]) -> str:
     return f"{place}: other files were not used: {kinds}{tables if TABLES & others.keys() else ''}."
 
 
-def _is_walked(path: Path, *, skip: Path | None, listing: FolderListing) -> bool:
+def _is_searched(path: Path, *, skip: Path | None, listing: FolderListing) -> bool:
     """Whether to search a subfolder; adds a remark if not, unless obvious."""
     if path.name.startswith(".") or (skip is not None and path.resolve() == skip.resolve()):
         return False

@@ -39,18 +39,22 @@ def measure_sequences(sequences: Sequences, *, shuffles: int, seed: int) -> list
     if not len(sequences.emotion):
         return []
     weights = recording_weights(sequences.recordings, seed=seed)
-    own, answers, consecutive = sequences.own, sequences.answers, sequences.consecutive
-    permuted = shuffled_counts(
-        sequences, (own, consecutive), null="permuted", shuffles=shuffles, seed=seed
+    same, other, consecutive = (
+        sequences.same_speaker,
+        sequences.other_speaker,
+        sequences.consecutive,
     )
-    shifted = shuffled_counts(sequences, (answers,), null="shifted", shuffles=shuffles, seed=seed)
+    permuted = shuffled_counts(
+        sequences, (same, consecutive), null="permuted", shuffles=shuffles, seed=seed
+    )
+    shifted = shuffled_counts(sequences, (other,), null="shifted", shuffles=shuffles, seed=seed)
     kinds: tuple[tuple[str, Null, Floats], ...] = (
         ("inertia", "permuted", permuted[0]),
         ("contagion", "shifted", shifted[0]),
         ("transition", "permuted", permuted[1]),
     )
     rows = _describe(sequences, weights)
-    for (name, null, counts), pairs in zip(kinds, (own, answers, consecutive), strict=True):
+    for (name, null, counts), pairs in zip(kinds, (same, other, consecutive), strict=True):
         cells = _transition_cells if name == "transition" else _same_cells
         tested = _test(
             cells(count_pairs(sequences, pairs)),

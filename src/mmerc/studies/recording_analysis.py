@@ -70,14 +70,14 @@ class RecordingAnalyzer:
             if not self.task.again and self.find_key(recording.name) == key:
                 return build_outcome(recording, "unchanged")
         except (OSError, MmercError) as error:
-            if _stops_everything(error):
+            if _affects_all_recordings(error):
                 raise
             return build_outcome(recording, "failed", reason=_describe(error))
         pipeline = self.pipeline
         try:
             self.analyse(pipeline, recording, key)
         except Exception as error:
-            if _stops_everything(error):
+            if _affects_all_recordings(error):
                 raise
             return build_outcome(recording, "failed", reason=_describe(error))
         return build_outcome(recording, "analysed")
@@ -169,12 +169,12 @@ def _build_extractor(named: NamedExtractor) -> Extractor:
     return named()
 
 
-def _stops_everything(error: BaseException | None) -> bool:
+def _affects_all_recordings(error: BaseException | None) -> bool:
     """Whether an error would affect all recordings: a full disk, or wrong settings."""
     if error is None:
         return False
     full = isinstance(error, OSError) and error.errno in _FULL
-    return full or isinstance(error, UsageError) or _stops_everything(error.__cause__)
+    return full or isinstance(error, UsageError) or _affects_all_recordings(error.__cause__)
 
 
 def _describe(error: Exception) -> str:

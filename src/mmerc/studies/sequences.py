@@ -74,7 +74,7 @@ class Sequences:
         return np.bincount(cells, minlength=size[0] * size[1]).reshape(size).astype(np.float64)
 
     @cached_property
-    def own(self) -> Pairs:
+    def same_speaker(self) -> Pairs:
         """Pairs of each utterance and the same speaker's next one."""
         same = np.flatnonzero(self.voice[1:] == self.voice[:-1])
         return Pairs(same, same + 1)
@@ -88,7 +88,7 @@ class Sequences:
         return Pairs(first[same], second[same])
 
     @cached_property
-    def answers(self) -> Pairs:
+    def other_speaker(self) -> Pairs:
         """Pairs of consecutive utterances by different speakers."""
         pairs = self.consecutive
         other = self.voice[pairs.first] != self.voice[pairs.second]
@@ -204,8 +204,8 @@ def _turns(conversation: Ints, starts: Sequence[float | None] | None) -> Ints:
     times = np.full(len(rows), np.nan)
     if starts is not None:
         times = np.array([np.nan if value is None else value for value in starts], np.float64)
-    timeless = np.unique(conversation[np.isnan(times)])
-    times[np.isin(conversation, timeless)] = 0.0
+    untimed = np.unique(conversation[np.isnan(times)])
+    times[np.isin(conversation, untimed)] = 0.0
     order = np.lexsort((rows, times, conversation))
     sizes = np.bincount(conversation) if len(conversation) else np.zeros(0, np.intp)
     turn = np.empty(len(rows), np.intp)

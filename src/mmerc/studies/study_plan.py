@@ -129,7 +129,7 @@ def plan_study_file(
     _check_distinct(path, recordings)
     check_columns(path, recordings)
     if not add_unlisted:  # a watched folder may be incomplete
-        _check_present(path, recordings, elsewhere=set(listing.files))
+        _check_present(path, recordings, listed=set(listing.files))
     listed = {realpath(folder / entry.file) for entry in study.recordings}
     unlisted = [
         item
@@ -323,12 +323,10 @@ def _check_distinct(path: Path, recordings: Sequence[StudyRecording]) -> None:
             raise InputError(path, problem, "give one of them another `name`")
 
 
-def _check_present(
-    path: Path, recordings: Sequence[StudyRecording], *, elsewhere: Set[Path]
-) -> None:
+def _check_present(path: Path, recordings: Sequence[StudyRecording], *, listed: Set[Path]) -> None:
     """InputError, listing all, if files named in the study file are missing."""
     files = [file for item in recordings for file in item.inputs.values()]
-    missing = [file for file in files if file not in elsewhere and _is_missing(file)]
+    missing = [file for file in files if file not in listed and _is_missing(file)]
     names = [_relative(file, path.parent) for file in dict.fromkeys(missing)]
     if names:
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

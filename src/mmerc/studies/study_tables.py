@@ -88,7 +88,7 @@ def _read_record(folder: StudyFolder, recording: StudyRecording) -> Mapping[str,
     """Read the record of a finished recording; InputError if it disappeared."""
     record = folder.record(recording.name)
     if record is None:
-        raise _gone(folder.recording(recording.name) / RECORD)
+        raise _missing_file_error(folder.recording(recording.name) / RECORD)
     return record
 
 
@@ -99,10 +99,10 @@ def _read_predictions(folder: StudyFolder, recording: StudyRecording) -> list[di
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
     except (OSError, ValueError) as error:
-        raise _gone(path) from error
+        raise _missing_file_error(path) from error
 
 
-def _gone(path: Path) -> InputError:
+def _missing_file_error(path: Path) -> InputError:
     problem = "cannot be read, though its recording is finished"
     return InputError(path, problem, "run the same command with --overwrite")
 

@@ -219,9 +219,9 @@ def _interval_columns(label: str) -> tuple[TableColumn, ...]:
 def is_reserved(name: str) -> bool:
     """Whether the name is used by a table's own columns, for any labels."""
     layout = TableLayout(further={}, labels=(), layers=(), sets=True)
-    own = {column.name for columns in layout.tables.values() for column in columns}
+    reserved = {column.name for columns in layout.tables.values() for column in columns}
     folded = name.casefold()
-    return (folded in own and name not in STUDY_COLUMNS) or folded.startswith(
+    return (folded in reserved and name not in STUDY_COLUMNS) or folded.startswith(
         ("probability_", "mean_probability_", "share_", "layer_weights.")
     )
 

@@ -114,8 +114,8 @@ class RecordingRows:
     def _shared(self, speaker: str) -> _Row:
         """Return the common columns of a speaker's rows."""
         participant = self.recording.participant_by_speaker(speaker)
-        own = {"recording": self.recording.name, "speaker": speaker, "participant": participant}
-        return {**self.columns, **own}
+        keys = {"recording": self.recording.name, "speaker": speaker, "participant": participant}
+        return {**self.columns, **keys}
 
     def _participant_remarks(self) -> list[str]:
         """Remark if one participant counts as several speakers."""

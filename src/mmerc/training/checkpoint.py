@@ -65,12 +65,12 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
 def _unshare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copy tensors that share the memory of an earlier one, which safetensors refuses."""
     used: set[int] = set()
-    own = {}
+    separate = {}
     for name, tensor in tensors.items():
         memory = tensor.untyped_storage().data_ptr()
-        own[name] = tensor.clone() if memory in used else tensor
+        separate[name] = tensor.clone() if memory in used else tensor
         used.add(memory)
-    return own
+    return separate
 
 
 def _unflatten(value: Any, tensors: Mapping[str, Tensor]) -> Any:

@@ -55,36 +55,36 @@ def draw_vectors(pool: Tensor, count: int) -> Tensor:
     return pool[torch.randint(len(pool), (count,), device=pool.device)]
 
 
-def replace_by_others(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def replace_by_others(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Take other utterances' vectors: another person's face, a swapped track.
 
-    Shape: own [N, D], pool [P, D], labels [P] -> [N, D].
+    Shape: vectors [N, D], pool [P, D], labels [P] -> [N, D].
     """
-    return draw_vectors(pool, len(own))
+    return draw_vectors(pool, len(vectors))
 
 
-def _one_emotion(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _one_emotion(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Take vectors of a single emotion: a face that hardly moves, a voice that always shouts."""
     known = labels[labels >= 0]
     if len(known) == 0:
-        return replace_by_others(own, pool, labels)
+        return replace_by_others(vectors, pool, labels)
     emotions = torch.unique(known)
     emotion = emotions[int(torch.randint(len(emotions), ()))]
-    return draw_vectors(pool[labels == emotion], len(own))
+    return draw_vectors(pool[labels == emotion], len(vectors))
 
 
-def _mixed(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _mixed(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Mix in other utterances' vectors: blur, noise."""
     share = _LEAST_MIXED + (_MOST_MIXED - _LEAST_MIXED) * float(torch.rand(()))
-    return (1 - share) * own + share * draw_vectors(pool, len(own))
+    return (1 - share) * vectors + share * draw_vectors(pool, len(vectors))
 
 
-def _shifted(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _shifted(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Apply an offset and a gain per dimension: another microphone or camera."""
     deviation = pool.std(0, unbiased=False)
     offset = _OFFSET * deviation * torch.randn_like(deviation)
     centre = pool.mean(0)
-    return centre + offset + (own - centre) * (_GAIN * torch.randn_like(deviation)).exp()
+    return centre + offset + (vectors - centre) * (_GAIN * torch.randn_like(deviation)).exp()
 
 
 _CHANGES: tuple[VectorChange, ...] = (replace_by_others, _one_emotion, _mixed, _shifted)

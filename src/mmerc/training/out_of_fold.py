@@ -67,7 +67,7 @@ def encode_text_out_of_fold(
     for fold in sources:
         fold.open()  # refuses more folds than the corpus allows
     with locked(work):
-        _begin(work, recipe, prepared, folds=folds)
+        _record_folds(work, recipe, prepared, folds=folds)
         job = TrainingJob(
             recipe=recipe, corpus=source, seed=0, name="", directory=work,
             hardware=hardware or Hardware(), cache=None, report=report,
@@ -106,7 +106,7 @@ def _check_run(run: Path, corpus: PreparedCorpus) -> None:
         raise InputError(run, problem, "name the corpus that it was trained on")
 
 
-def _begin(work: Path, recipe: Recipe, corpus: PreparedCorpus, *, folds: int) -> None:
+def _record_folds(work: Path, recipe: Recipe, corpus: PreparedCorpus, *, folds: int) -> None:
     """Record the trainings, or check that they are unchanged."""
     identity = {
         "recipe": recipe.model_dump(mode="json", exclude={"name", "description", "search"}),

@@ -132,10 +132,10 @@ def _suggest(trial: optuna.Trial, key: str, space: SearchSpace) -> Any:
 
 def _check_space(recipe: Recipe) -> None:
     """Refuse a space that has invalid values or lacks the recipe's own values."""
-    for key, own in _own_settings(recipe).items():
+    for key, own_value in _own_settings(recipe).items():
         space = recipe.search[key]
-        if not _contains(space, own):
-            problem = f"its own value {own!r} is not in the search space"
+        if not _contains(space, own_value):
+            problem = f"its own value {own_value!r} is not in the search space"
             raise UsageError(f"Recipe {recipe.name}, search.{key}: {problem}.")
         for value in space.choices if isinstance(space, Choices) else (space.low, space.high):
             try:

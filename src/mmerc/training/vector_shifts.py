@@ -17,28 +17,28 @@ DRAWS = 5
 _NEUTRAL = "neutral"
 
 
-def _show_listener(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _show_listener(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Use the previous utterance's face; the first keeps its own.
 
-    Shape (of all shifts): own [N, D], pool [P, D], labels [P] -> [N, D].
+    Shape (of all shifts): vectors [N, D], pool [P, D], labels [P] -> [N, D].
     """
-    return torch.cat([own[:1], own[:-1]])
+    return torch.cat([vectors[:1], vectors[:-1]])
 
 
-def _freeze(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _freeze(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Repeat the first vector throughout."""
-    return own[:1].expand_as(own)
+    return vectors[:1].expand_as(vectors)
 
 
-def _mix_half(own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _mix_half(vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Mix every vector with another utterance's."""
-    return (own + replace_by_others(own, pool, labels)) / 2
+    return (vectors + replace_by_others(vectors, pool, labels)) / 2
 
 
-def _repeat_label(label: int, own: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
+def _repeat_label(label: int, vectors: Tensor, pool: Tensor, labels: Tensor) -> Tensor:
     """Replace every vector by another utterance's with this label, if there are any."""
     chosen = pool[labels == label]
-    return draw_vectors(chosen if len(chosen) else pool, len(own))
+    return draw_vectors(chosen if len(chosen) else pool, len(vectors))
 
 
 def list_vector_shifts(labels: LabelSet) -> Mapping[tuple[Modality, str], VectorChange]:
@@ -81,7 +81,7 @@ def _shift_recording(
     batch: ConversationBatch, modality: Modality, change: VectorChange, pool: Tensor, labels: Tensor
 ) -> ConversationBatch:
     present = batch.present[modality]
-    own = batch.features[modality]
-    shifted = own.clone()
-    shifted[present] = change(own[present], pool, labels)
+    vectors = batch.features[modality]
+    shifted = vectors.clone()
+    shifted[present] = change(vectors[present], pool, labels)
     return batch.with_features({**batch.features, modality: shifted})

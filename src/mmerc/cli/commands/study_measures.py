@@ -52,19 +52,19 @@ def measures(
 
 def _print_rows(rows: Sequence[Measure]) -> None:
     """Print the study's measures, most unusual transitions, and comparisons."""
-    shown = [row for row in rows if not row.condition and row.measure != "transition"]
+    measures = [row for row in rows if not row.condition and row.measure != "transition"]
     transitions = [row for row in rows if row.measure == "transition" and row.p_value is not None]
     transitions.sort(key=lambda row: -abs(row.z or 0.0))
     columns = ["measure", "n", "value", "by chance", "effect", "95 % interval", "z", "p", "Holm"]
-    print_table(columns, [_cells(row) for row in (*shown, *transitions[:_TRANSITIONS])])
+    print_table(columns, [_cells(row) for row in (*measures, *transitions[:_TRANSITIONS])])
     if len(transitions) > _TRANSITIONS:
         print(f"({_TRANSITIONS} of {len(transitions)} transitions, the furthest from chance)")
     compared = [row for row in rows if row.condition]
     for pair in dict.fromkeys((row.condition, row.reference) for row in compared):
         print(f"\n{pair[0]} against {pair[1]}:")
         columns[3] = "reference"
-        own = [row for row in compared if (row.condition, row.reference) == pair]
-        print_table(columns, [_cells(row) for row in own])
+        matching = [row for row in compared if (row.condition, row.reference) == pair]
+        print_table(columns, [_cells(row) for row in matching])
 
 
 def _cells(row: Measure) -> list[str]:

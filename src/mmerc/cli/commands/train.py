@@ -90,11 +90,11 @@ def show(result: dict[str, Any], *, as_json: bool) -> None:
         [
             "-" if seed["seed"] is None else str(seed["seed"]),
             str(seed["epoch"] + 1) if "epoch" in seed else "-",
-            *(f"{own[name]:.2f}" for name in ("accuracy", "weighted_f1", "macro_f1")),
-            *(percent(own["per_class_f1"][label]) for label in labels),
-            f"{own['calibration_error']:.2f}",
+            *(f"{score[name]:.2f}" for name in ("accuracy", "weighted_f1", "macro_f1")),
+            *(percent(score["per_class_f1"][label]) for label in labels),
+            f"{score['calibration_error']:.2f}",
         ]
-        for seed, own in zip(result["seeds"], scores, strict=True)
+        for seed, score in zip(result["seeds"], scores, strict=True)
     ]
     columns = ["seed", "epoch", "accuracy", "weighted F1", "macro F1", *labels, "calibration error"]
     print(f"{result['recipe']} on {result['corpus']}, {split} split:")

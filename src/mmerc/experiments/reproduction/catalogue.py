@@ -61,9 +61,9 @@ def find_target(name: str, path: Path | None = None) -> TargetFile:
 
     Our own targets are found even if a plug-in is broken.
     """
-    own = _own_targets()
-    if path is None and name in own:
-        return own[name]
+    built_in = _own_targets()
+    if path is None and name in built_in:
+        return built_in[name]
     available = target_files(path)
     if name not in available:
         raise UsageError(f"No target is called {name!r}; choose {', '.join(available)}, or all.")
@@ -92,8 +92,8 @@ def target_files(path: Path | None = None) -> dict[str, TargetFile]:
 
 @cache
 def _own_targets() -> dict[str, TargetFile]:
-    own = [_read_package(import_module(package), origin="mmerc") for package in _PAPERS]
-    return {name: file for file in own for name in file.paper.targets}
+    files = [_read_package(import_module(package), origin="mmerc") for package in _PAPERS]
+    return {name: file for file in files for name in file.paper.targets}
 
 
 @cache
@@ -126,8 +126,8 @@ def find_plots(target: Target, file: TargetFile) -> tuple[Draw, ...]:
     UsageError if none has the plot.
     """
     function = target.plot.replace("-", "_")
-    own = [] if file.package is None else [file.package]
-    if (draw := _figure_function(own, function)) is not None:
+    packages = [] if file.package is None else [file.package]
+    if (draw := _figure_function(packages, function)) is not None:
         return (draw,)
     if target.plot in _SHARED_PLOTS:
         shared = _SHARED_PLOTS[target.plot]

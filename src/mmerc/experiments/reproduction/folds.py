@@ -44,7 +44,7 @@ class Alternative:
     @property
     def differences(self) -> list[float]:
         """Alternative minus decided, fold by fold."""
-        return [own - other for own, other in zip(self.scores, self.reference, strict=True)]
+        return [score - other for score, other in zip(self.scores, self.reference, strict=True)]
 
     @property
     def summary(self) -> Summary:

@@ -68,8 +68,8 @@ def _mask_batch(batch: ConversationBatch, masking: Masking) -> ConversationBatch
     """
     modality = masking.modality
     if masking.how == "absent":
-        nowhere = torch.zeros_like(batch.mask)
-        return replace(batch, present={**batch.present, modality: nowhere})
+        absent = torch.zeros_like(batch.mask)
+        return replace(batch, present={**batch.present, modality: absent})
     features = {m: v * 0 if m == modality else v for m, v in batch.features.items()}
     batch = replace(batch, features=features)
     if modality == "text":

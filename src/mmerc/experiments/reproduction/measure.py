@@ -121,13 +121,13 @@ def _score_rows(plan: Plan, trained: Sequence[TrainedRow]) -> list[ScoredRow]:
     baseline = next(_paper_scores(r, plan) for r in plan.rows if r.name == plan.target.baseline)
     scored = []
     for row in plan.rows:
-        paper, own = _paper_scores(row, plan), by_name.get(row.name)
+        paper, finished = _paper_scores(row, plan), by_name.get(row.name)
         scored.append(
             ScoredRow(
                 row=row,
                 paper=paper,
                 paper_difference=paper_difference(paper, baseline, plan, row),
-                ours=None if own is None else _score_row(own, plan.target.metric, versus),
+                ours=None if finished is None else _score_row(finished, plan.target.metric, versus),
                 left_out=plan.left_out.get(row.name, ""),
             )
         )
@@ -183,5 +183,5 @@ def paper_difference(
     metric = plan.target.metric
     if row.name == plan.target.baseline or metric == "macro_f1":
         return None
-    own, reference = getattr(paper, metric), getattr(baseline, metric)
-    return None if own is None or reference is None else round(own - reference, 2)
+    value, reference = getattr(paper, metric), getattr(baseline, metric)
+    return None if value is None or reference is None else round(value - reference, 2)

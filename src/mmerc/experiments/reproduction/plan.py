@@ -186,9 +186,9 @@ def _replaced_model(recipe: Recipe, model: dict[str, Any] | None) -> dict[str, A
     """Put another model into a recipe, on the same modalities and with the same encoders."""
     if model is None:
         return {}
-    own = recipe.model.model_dump(mode="json")
+    settings = recipe.model.model_dump(mode="json")
     fields = model_class(str(model["name"])).config_class.model_fields
-    inputs = {key: own[key] for key in _INPUTS if key in own and key in fields}
+    inputs = {key: settings[key] for key in _INPUTS if key in settings and key in fields}
     return {"model": inputs | model}
 
 

@@ -109,9 +109,9 @@ def class_table(results: TargetResults) -> ReportTable:
     for row in (row for row in results.scored if row.ours is not None or row.paper.per_class):
         cells = [row.row.name]
         for label in labels:
-            own = None if row.ours is None else row.ours.per_class[label]
+            score = None if row.ours is None else row.ours.per_class[label]
             paper = row.paper.per_class.get(label)
-            cells.append(f"{_number(own)} ({paper:.2f})" if paper is not None else _number(own))
+            cells.append(f"{_number(score)} ({paper:.2f})" if paper is not None else _number(score))
         rows.append(tuple(cell.strip() for cell in cells))
     note = "Percent, mean over seeds; in brackets the paper's."
     return ReportTable(title="F1 by class", note=note, columns=("row", *labels), rows=tuple(rows))

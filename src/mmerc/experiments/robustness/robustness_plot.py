@@ -57,8 +57,10 @@ def plot_robustness(scores: Sequence[RobustnessScore], metric: Metric) -> Plot:
 
 def _panel_records(scores: Sequence[RobustnessScore], modality: Modality) -> Records:
     """Return a panel's points, undisturbed first, for runs that read the modality."""
-    own = [s for s in scores if s.disturbance is not None and s.disturbance.modality == modality]
-    runs = {score.run for score in own}
+    selected = [
+        s for s in scores if s.disturbance is not None and s.disturbance.modality == modality
+    ]
+    runs = {score.run for score in selected}
     undisturbed = [score for score in scores if score.disturbance is None and score.run in runs]
     return [
         {
@@ -68,20 +70,20 @@ def _panel_records(scores: Sequence[RobustnessScore], modality: Modality) -> Rec
             "mean": score.mean,
             "deviation": score.deviation,
         }
-        for score in (*undisturbed, *own)
+        for score in (*undisturbed, *selected)
     ]
 
 
 def _draw_panel(axis: Axes, records: Records, runs: Sequence[str]) -> None:
     ticks = list(dict.fromkeys(str(record["at"]) for record in records))
     graded = [tick for tick in ticks if tick not in _MASKS]
-    for run, own in records_by_row(records).items():
+    for run, run_records in records_by_row(records).items():
         index = runs.index(run)
         offset = _SPREAD * (index - (len(runs) - 1) / 2) / max(1, len(runs) - 1)
         x = {tick: number + offset for number, tick in enumerate(ticks)}
         style = line_style(index)
-        _draw_points(axis, [r for r in own if r["at"] in graded], x, style)
-        masked = [r for r in own if r["at"] in _MASKS]
+        _draw_points(axis, [r for r in run_records if r["at"] in graded], x, style)
+        masked = [r for r in run_records if r["at"] in _MASKS]
         _draw_points(axis, masked, x, {**style, "linestyle": "none"})
     axis.axvline(len(graded) - 0.5, color=SOFT, linewidth=0.8, linestyle=":")
     axis.set_xticks(range(len(ticks)), ticks, rotation=40, ha="right")

@@ -33,8 +33,8 @@ class StoredExtractor:
 
     def as_stored(self, table: FeatureTable) -> FeatureTable:
         """Convert extracted vectors to the format stored in the corpus."""
-        own = FeatureTable(spec=self.spec, rows=table.rows)
-        return own if self.selection is None else self.selection.apply(own)
+        extracted = FeatureTable(spec=self.spec, rows=table.rows)
+        return extracted if self.selection is None else self.selection.apply(extracted)
 
 
 def find_stored_extractor(

@@ -49,13 +49,13 @@ def run_transfer(
         raise UsageError("Two --corpus folders have the same name; rename one.")
     prepared = {n: PreparedCorpus.load(c) for n, c in zip(names, corpora, strict=True)}
     (run,) = find_runs([str(model)])
-    own = run.first.labels
+    model_labels = run.first.labels
     label_map = LabelMap() if label_file is None else read_label_map(Path(label_file))
     if label_file is not None:
         sets = {name: corpus.labels for name, corpus in prepared.items()}
-        check_label_map(label_map, own, sets, where=Path(label_file))
+        check_label_map(label_map, model_labels, sets, where=Path(label_file))
     alignments = {
-        name: align_with_corpus(own, corpus.labels, name, label_map)
+        name: align_with_corpus(model_labels, corpus.labels, name, label_map)
         for name, corpus in prepared.items()
     }
     results = {

@@ -49,12 +49,12 @@ def write_card_scores(
     """
     card = find_card(model)
     content = read_text(card)
-    own = tuple(
+    prefixes = tuple(
         start for name in results for start in (_row_start(name, split), _remark_start(name, split))
     )
     section = find_section(content, OTHER_CORPORA_HEADING)
     former = section.replace(table(_COLUMNS), "").splitlines()[1:]
-    kept = [line for line in former if line and not line.startswith(own)]
+    kept = [line for line in former if line and not line.startswith(prefixes)]
     rows = [row for name, result in results.items() for row in _rows(name, split, result)]
     remarks = [
         f"{_remark_start(name, split)}{text}."

@@ -190,12 +190,12 @@ def _match(
     for with_speaker in (True, False):
         free = [i for i in range(len(lines)) if i not in pairs]
         places = [i for i in timed if i not in pairs.values()]
-        own = [
+        candidates = [
             _to_rated_line(lines[i].interval, lines[i].speaker if with_speaker else "")
             for i in free
         ]
         others = [spans[i] for i in places]
-        pairs |= {free[a]: places[b] for a, b in pair_by_time(own, others).items()}
+        pairs |= {free[a]: places[b] for a, b in pair_by_time(candidates, others).items()}
     return pairs
 
 

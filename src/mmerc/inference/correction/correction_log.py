@@ -94,10 +94,10 @@ class CorrectionLog:
 
     def _check_analysis(self, database: sqlite3.Connection) -> None:
         """InputError if the corrections belong to another analysis."""
-        own = fingerprint([[p.id, p.text, p.start, p.end] for p in self.analysis.predictions])
+        actual = fingerprint([[p.id, p.text, p.start, p.end] for p in self.analysis.predictions])
         insert = "INSERT INTO analysis SELECT ? WHERE NOT EXISTS (SELECT * FROM analysis)"
-        database.execute(insert, (own,))
-        if database.execute("SELECT fingerprint FROM analysis").fetchone()[0] != own:
+        database.execute(insert, (actual,))
+        if database.execute("SELECT fingerprint FROM analysis").fetchone()[0] != actual:
             problem = "has corrections of another analysis of this name"
             raise InputError(self.path, problem, "move it away, or restore that analysis")
 
@@ -162,11 +162,13 @@ class CorrectionLog:
                 c
                 for c in self.corrections[target.number :]
                 if self.is_active(c)
-                and not (c.author.rater != target.author.rater and _is_apart(target.edit, c))
+                and not (
+                    c.author.rater != target.author.rater and _are_separate_labels(target.edit, c)
+                )
             ]
             self._raise_on_conflict(after, target.lines)
         elif revision is not None and revision < self.revision:
-            later = [c for c in self.corrections[revision:] if not _is_apart(edit, c)]
+            later = [c for c in self.corrections[revision:] if not _are_separate_labels(edit, c)]
             changed = {edit.id, getattr(edit, "other", edit.id)}
             if getattr(edit, "everywhere", False) and edit.id in self.lines.lines:
                 speaker = self.lines.lines[edit.id].speaker
@@ -220,6 +222,6 @@ class CorrectionLog:
                 self.lines.apply(item.edit, item.author, item.number)
 
 
-def _is_apart(edit: Any, other: Correction) -> bool:
+def _are_separate_labels(edit: Any, other: Correction) -> bool:
     """Whether both are blind labels of different raters, which never conflict."""
     return isinstance(edit, LabelEdit) and edit.blind and isinstance(other.edit, LabelEdit)

@@ -88,7 +88,9 @@ def _group(lines: list[EditedLine]) -> list[Conversation]:
     groups: defaultdict[str, list[Utterance]] = defaultdict(list)
     for line in lines:
         groups[line.prediction.conversation].append(_build_utterance(line))
-    return [Conversation(id=name, utterances=tuple(own)) for name, own in groups.items()]
+    return [
+        Conversation(id=name, utterances=tuple(utterances)) for name, utterances in groups.items()
+    ]
 
 
 def _build_utterance(line: EditedLine) -> Utterance:

@@ -118,10 +118,11 @@ def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction
 
 def _read_all_marks(path: Path, rows: _Rows, page: Mapping[str, Any]) -> dict[str, Marks]:
     """Read the marks of all utterances by id; utterances without doubts are omitted."""
-    shown = page.get("utterances") or [{}] * len(rows)
+    page_rows = page.get("utterances") or [{}] * len(rows)
     try:
         marks = {
-            str(row["id"]): read_marks(row, values) for row, values in zip(rows, shown, strict=True)
+            str(row["id"]): read_marks(row, values)
+            for row, values in zip(rows, page_rows, strict=True)
         }
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(path, "its overlaps or doubtful words are damaged", _FIX) from error
@@ -176,10 +177,10 @@ def _read_page(path: Path, count: int) -> dict[str, Any]:
     return dict(data)
 
 
-def _label_set(names: list[str], shown: Any) -> LabelSet:
+def _label_set(names: list[str], page_labels: Any) -> LabelSet:
     """Build the label set with these names and the page's colours."""
     for known in LABEL_SETS.values():
         if list(known.names) == names:
             return known
-    colours = tuple(str(item["colour"]) for item in shown)
+    colours = tuple(str(item["colour"]) for item in page_labels)
     return LabelSet("custom", tuple(names), colours if len(colours) == len(names) else ())

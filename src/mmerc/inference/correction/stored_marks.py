@@ -9,21 +9,21 @@ from typing import Any
 from mmerc.inference.analysis import Marks
 
 
-def read_marks(row: Mapping[str, Any], shown: Mapping[str, Any]) -> Marks:
-    """Read an utterance's marks from its ``row`` in a table and the values ``shown`` on the page.
+def read_marks(row: Mapping[str, Any], page_values: Mapping[str, Any]) -> Marks:
+    """Read an utterance's marks from its ``row`` in a table and its ``page_values``.
 
     The page has the positions of doubtful words. Without it, the words are searched for in the
     text, in order, so a repeated word may be marked at an earlier occurrence. TypeError or
     ValueError for invalid marks.
     """
     text = str(row["text"])
-    overlap = shown.get("overlap", row.get("overlap"))
-    if "doubtful" in shown:
-        places = [_from_utf16(text, place) for place in shown["doubtful"]]
+    overlap = page_values.get("overlap", row.get("overlap"))
+    if "doubtful" in page_values:
+        places = [_from_utf16(text, place) for place in page_values["doubtful"]]
     else:
         words = row.get("doubtful_words") or []
         places = list(_locate(words.split() if isinstance(words, str) else words, text))
-    label = shown.get("doubt", row.get("doubtful_label"))
+    label = page_values.get("doubt", row.get("doubtful_label"))
     return Marks(
         overlap=None if overlap in {None, ""} else float(overlap),
         doubtful=tuple(places),

@@ -84,11 +84,11 @@ def label_data(label_set: LabelSet) -> list[dict[str, str]]:
     for position, (name, colour) in enumerate(zip(label_set, label_set.colours, strict=True)):
         # Colours come from a model's file, so they may contain anything.
         valid = colour if _COLOUR.fullmatch(colour) else PALETTE[position % len(PALETTE)]
-        labels.append({"name": one_line(name), "colour": valid, "ink": _ink(valid)})
+        labels.append({"name": one_line(name), "colour": valid, "ink": _text_colour(valid)})
     return labels
 
 
-def _ink(colour: str) -> str:
+def _text_colour(colour: str) -> str:
     """Return black or white, whichever contrasts more with ``colour`` (WCAG 2.2)."""
     light = _luminance(colour)
     return _BLACK if (light + 0.05) / 0.05 >= 1.05 / (light + 0.05) else _WHITE

@@ -84,19 +84,19 @@ def extract_speakers_faces(
 
     Faces are re-identified throughout the recording.
     """
-    everybody = None
+    track_extractor = None
     if isinstance(extractor, NamedExtractor) and extractor.follows_faces:
-        everybody = replace(extractor, tracks=True)
+        track_extractor = replace(extractor, tracks=True)
     features = extract_features(
         modality,
-        everybody or extractor,
+        track_extractor or extractor,
         recording,
         utterances,
         stores=stores,
         workers=workers,
         report=report,
     )
-    if isinstance(features, Unavailable) or everybody is None:
+    if isinstance(features, Unavailable) or track_extractor is None:
         return features
     from mmerc.features.speaker_people import choose_speakers_faces
 

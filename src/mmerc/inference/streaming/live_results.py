@@ -133,7 +133,9 @@ class LiveResults:
             Utterance(id=p.id, speaker=p.speaker, text=p.text, start=p.start, end=p.end)
             for p in predictions
         ]
-        own = analysis_remarks(model, spoken, absent, distance=self._distance()) if spoken else ()
+        model_remarks = (
+            analysis_remarks(model, spoken, absent, distance=self._distance()) if spoken else ()
+        )
         return Analysis(
             recording=name,
             duration=round(seconds, 3),
@@ -141,7 +143,7 @@ class LiveResults:
             labels=model.labels,
             predictions=tuple(predictions),
             absent=absent,
-            remarks=(*remarks, *own),
+            remarks=(*remarks, *model_remarks),
             marks=dict(self._marks),
         )
 

@@ -98,7 +98,7 @@ class LiveSpeakers:
             self._add_turns(chunk, Span(max(span.start, chunk.start), end))
         while self._turns and self._turns[0].end < span.end - _REMEMBERED:
             self._turns.popleft()
-        return self._join_alike()
+        return self._merge_similar()
 
     def _add_turns(self, chunk: VoiceChunk, part: Span) -> None:
         """Add the turns within the part of a span covered by a chunk."""
@@ -140,7 +140,7 @@ class LiveSpeakers:
         self._speakers.append(_Speaker(name=f"SPEAKER_{self._named:02d}", mean=vector))
         return self._speakers[-1].name
 
-    def _join_alike(self) -> list[Joined]:
+    def _merge_similar(self) -> list[Joined]:
         """Merge speakers with similar voices, the later into the earlier."""
         joined = []
         for later in reversed(self._speakers[1:]):

@@ -84,7 +84,7 @@ class OpenSpeech:
         for spoken in utterances:
             self._extract(spoken)
         complete = [item for item in utterances[:-1] if item.end <= span.end - _SETTLED]
-        if len(complete) <= len(self._open) or not all(map(_is_like, self._open, complete)):
+        if len(complete) <= len(self._open) or not all(map(_is_similar, self._open, complete)):
             return transcript, []
         self._speakers = speakers
         events = [event for names in joined for event in self._join(names)]
@@ -99,7 +99,7 @@ class OpenSpeech:
         events = [event for names in joined for event in self._join(names)]
         utterances = self._split(transcript, self._speakers)
         events += self._revise(utterances)
-        self._settle()
+        self._finalise()
         return transcript, events
 
     def hear_words(self, words: Sequence[Word]) -> list[LiveEvent]:
@@ -126,8 +126,8 @@ class OpenSpeech:
             joined = speakers.hear(cut_span(span, self._sound), span)
             events = [event for names in joined for event in self._join(names)]
             self._speakers = speakers
-            usual = self._results.last_speaker
-            sentences = split_words(self._waiting, speakers.turns, usual_speaker=usual)
+            last_speaker = self._results.last_speaker
+            sentences = split_words(self._waiting, speakers.turns, usual_speaker=last_speaker)
         ready = sentences if everything or quiet or long else sentences[:-1]
         for spoken in ready:
             events.append(_final_words(spoken))
@@ -159,13 +159,13 @@ class OpenSpeech:
 
     def _split(self, transcript: Transcript, speakers: LiveSpeakers) -> list[SpokenUtterance]:
         """Build the open utterances from the words and voices of the open span."""
-        usual = self._results.last_speaker
+        last_speaker = self._results.last_speaker
         turns = speakers.turns
         words = [*self._words, *transcript.words]
-        utterances = split_words(words, turns, usual_speaker=usual)
+        utterances = split_words(words, turns, usual_speaker=last_speaker)
         if transcript.words:
             return utterances
-        wordless = without_words(transcript.span, turns, usual_speaker=usual)
+        wordless = without_words(transcript.span, turns, usual_speaker=last_speaker)
         vectors, _ = self._extract(wordless)
         perceptible = any(vector is not None for vector in vectors.values())
         return [*utterances, wordless] if perceptible else utterances
@@ -173,7 +173,7 @@ class OpenSpeech:
     def _revise(self, utterances: Sequence[SpokenUtterance]) -> list[LiveEvent]:
         """Report new utterances, and corrections of those that changed."""
         same = 0
-        while same < min(len(self._open), len(utterances)) and _is_like(
+        while same < min(len(self._open), len(utterances)) and _is_similar(
             self._open[same], utterances[same]
         ):
             same += 1
@@ -229,7 +229,7 @@ class OpenSpeech:
         self._vectors[spoken.span] = vectors, absent
         return vectors, absent
 
-    def _settle(self) -> None:
+    def _finalise(self) -> None:
         """Make all utterances except the last one final."""
         self._open = [item for item in self._open[-1:] if item.spoken.words]
         self._words = self._open[0].spoken.words if self._open else ()
@@ -248,7 +248,7 @@ class OpenSpeech:
         return self._results.join_speakers(names)
 
 
-def _is_like(reported: _Reported, spoken: SpokenUtterance) -> bool:
+def _is_similar(reported: _Reported, spoken: SpokenUtterance) -> bool:
     return reported.spoken.is_like(spoken)
 
 

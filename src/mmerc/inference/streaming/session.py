@@ -116,7 +116,7 @@ class LiveSession:
             return
         began = time.perf_counter()
         self._faces.see(time_seconds, rgb)
-        self._look()
+        self._detect_faces()
         self._busy += time.perf_counter() - began
 
     def feed_words(self, words: Sequence[Word]) -> list[LiveEvent]:
@@ -139,7 +139,7 @@ class LiveSession:
         began = time.perf_counter()
         spans = list(self._cutter.finish())
         events = self._note_speech(spans)
-        self._look(spans)
+        self._detect_faces(spans)
         for span in spans if self.settings.transcribe else ():
             events += self._end_speech(span)
         events += self._speech.settle_words(everything=True)
@@ -183,7 +183,7 @@ class LiveSession:
         self._sound.add(piece)
         spans = list(self._cutter.feed(self._stream.feed(piece)))
         events = self._note_speech(spans)
-        self._look(spans)
+        self._detect_faces(spans)
         if not self.settings.transcribe:
             return [*events, *self._speech.settle_words()]
         for span in spans:
@@ -203,7 +203,7 @@ class LiveSession:
         self._speaking = open_now
         return [SpeechStarted(time=start) for start in fresh if start not in ends]
 
-    def _look(self, ended: Sequence[Span] = ()) -> None:
+    def _detect_faces(self, ended: Sequence[Span] = ()) -> None:
         """Detect faces in pictures with speech; pictures of a pause wait, as speech may have ended.
 
         ``ended``: spans of speech that ended in the latest sound.

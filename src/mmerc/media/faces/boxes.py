@@ -47,8 +47,8 @@ def suppress_overlaps(
     padded = boxes.new_zeros(len(counts), width, 4)
     padded[group, place] = boxes[order]
     parts = torch.split(padded, max(1, _PAIRS_AT_ONCE // max(1, width**2)))
-    beaten = [(overlaps(part, part, measure) > overlap).triu(1).any(1) for part in parts]
-    return order[~torch.cat(beaten)[group, place]]
+    suppressed = [(overlaps(part, part, measure) > overlap).triu(1).any(1) for part in parts]
+    return order[~torch.cat(suppressed)[group, place]]
 
 
 def move_boxes(boxes: Tensor, offsets: Tensor) -> Tensor:

@@ -203,9 +203,9 @@ def check_frame(frame: Frame) -> None:
 
 def _batches_of_one_size(frames: Sequence[Frame], chosen: Iterable[int]) -> Iterator[list[int]]:
     """Yield indices of frames for one batch."""
-    alike: dict[tuple[int, ...], list[int]] = {}
+    by_shape: dict[tuple[int, ...], list[int]] = {}
     for i in chosen:
-        alike.setdefault(frames[i].shape, []).append(i)
-    for (height, width, _), indices in alike.items():
+        by_shape.setdefault(frames[i].shape, []).append(i)
+    for (height, width, _), indices in by_shape.items():
         count = max(1, _PIXELS_AT_ONCE // (height * width))
         yield from (indices[i : i + count] for i in range(0, len(indices), count))

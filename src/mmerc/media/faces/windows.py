@@ -84,10 +84,10 @@ def cut_windows(
     Shape: frames [F, H, W, 3] uint8.
     """
     weights = level_weights(frames, sizes)
-    alike: dict[int, list[Window]] = {}
+    by_side: dict[int, list[Window]] = {}
     for window in windows:
-        alike.setdefault(window.side, []).append(window)
-    for group in alike.values():
+        by_side.setdefault(window.side, []).append(window)
+    for group in by_side.values():
         chosen = [n for n, (h, _) in enumerate(sizes) if group[0].fits(cell * len(frames[0]) / h)]
         near = [[level[n] for n in chosen] for level in weights]
         pictures: list[list[Tensor]] = []

@@ -43,8 +43,8 @@ def read_ctm(
     """
     rows = list(_split_lines(path, text))
     recording = choose_recording(path, (fields[0] for _, fields in rows), media, what="words")
-    own = ((number, fields) for number, fields in rows if fields[0] == recording)
-    lines = list(_read_lines(path, own, remarks))
+    selected = ((number, fields) for number, fields in rows if fields[0] == recording)
+    lines = list(_read_lines(path, selected, remarks))
     channels = {channel for channel, _ in lines}
     if len(channels) < 2 or any(word.speaker is not None for _, word in lines):
         return [word for _, word in lines]

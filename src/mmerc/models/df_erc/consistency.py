@@ -64,14 +64,15 @@ class ModalityConsistency(nn.Module):
         if len(modalities) < 2:
             return present
         chances = {m: self.smooth(logits[m]) for m in modalities}
-        usual = self.conversation_frequencies(chances, present).log()
-        ratios = {m: self.log_ratios(chances[m], present[m], usual) for m in modalities}
+        log_frequencies = self.conversation_frequencies(chances, present).log()
+        ratios = {m: self.log_ratios(chances[m], present[m], log_frequencies) for m in modalities}
         choices = list(product(range(len(_TRUST)), repeat=len(modalities)))
         evidence = torch.stack(
             [
                 self.total(
                     (
-                        usual + sum(ratios[m][i] for m, i in zip(modalities, choice, strict=True))
+                        log_frequencies
+                        + sum(ratios[m][i] for m, i in zip(modalities, choice, strict=True))
                     ).logsumexp(-1)
                 )
                 + _TIE * sum((i > 0) * (len(choice) - place) for place, i in enumerate(choice))
@@ -103,21 +104,27 @@ class ModalityConsistency(nn.Module):
         ratios = torch.stack([chances[m] / self.frequencies for m in chances])
         counted = torch.stack([present[m] for m in chances]).unsqueeze(-1).float()
         counts = self.total(counted.sum(0)) + _PRIOR
-        usual = self.frequencies.expand(ratios.shape[1:])
+        frequencies = self.frequencies.expand(ratios.shape[1:])
         for _ in range(_STEPS):
-            given = ratios * usual
+            given = ratios * frequencies
             given = given / given.sum(-1, keepdim=True)
-            usual = (self.total((given * counted).sum(0)) + _PRIOR * self.frequencies) / counts
-        return usual
+            frequencies = (
+                self.total((given * counted).sum(0)) + _PRIOR * self.frequencies
+            ) / counts
+        return frequencies
 
-    def log_ratios(self, chances: Tensor, present: Tensor, usual: Tensor) -> list[Tensor]:
+    def log_ratios(self, chances: Tensor, present: Tensor, log_frequencies: Tensor) -> list[Tensor]:
         """Return log p(k) / f(k) for every trust; 0 where absent.
 
-        Shape: chances and ``usual``, the logarithm of f, [B, N, K] -> [B, N, K] each.
+        Shape: chances and ``log_frequencies`` (log f) [B, N, K] -> [B, N, K] each.
         """
-        own = (usual + chances.log() - self.frequencies.log()).log_softmax(-1) - usual
+        log_ratio = (log_frequencies + chances.log() - self.frequencies.log()).log_softmax(
+            -1
+        ) - log_frequencies
         return [
-            ((usual + trust * own).log_softmax(-1) - usual).masked_fill(~present[..., None], 0.0)
+            ((log_frequencies + trust * log_ratio).log_softmax(-1) - log_frequencies).masked_fill(
+                ~present[..., None], 0.0
+            )
             for trust in _TRUST
         ]
 

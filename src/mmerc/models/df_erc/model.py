@@ -122,13 +122,13 @@ class DfErc(ConversationModel[DfErcConfig]):
 
         Shape: vectors[m] (before fusion) [U, D_m], present[m] [U] -> {m: [U] bool}.
         """
-        everywhere = packing.unpack_all(present)
+        unpacked = packing.unpack_all(present)
         # An exported graph must also work for longer conversations than the traced ones.
-        if not _is_tracing() and not consistency.has_enough(everywhere).any():
+        if not _is_tracing() and not consistency.has_enough(unpacked).any():
             return present
         disentangled = self.disentanglement(vectors, present, packing, with_losses=False).vectors
         logits = packing.unpack_all(self.fusion.classify(disentangled))
-        return packing.pack_all(consistency(logits, everywhere))
+        return packing.pack_all(consistency(logits, unpacked))
 
     def recognise(self, vectors: Mapping[Modality, Tensor]) -> Mapping[Modality, Tensor]:
         """Return the logits of audio and video by themselves. Shape: [U, K] each."""
@@ -146,8 +146,10 @@ class DfErc(ConversationModel[DfErcConfig]):
         """
         if self.recognisers is None:
             return vectors
-        shown = {m: torch.log_softmax(scores.detach(), -1) for m, scores in alone.items()}
-        return {m: zero_absent(shown.get(m, v), present[m]) for m, v in vectors.items()}
+        log_probabilities = {
+            m: torch.log_softmax(scores.detach(), -1) for m, scores in alone.items()
+        }
+        return {m: zero_absent(log_probabilities.get(m, v), present[m]) for m, v in vectors.items()}
 
     def forward(self, batch: ConversationBatch) -> ModelOutput:
         """Apply Eqs. 1-25."""

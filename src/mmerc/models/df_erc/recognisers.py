@@ -77,8 +77,8 @@ class ModalityRecognisers(nn.Module):
         """
         losses = [labels.new_zeros((), dtype=torch.float32)]
         for modality, scores in logits.items():
-            own = modality_labels.get(modality, labels)
-            target = torch.where(own >= 0, own, labels)
+            modality_target = modality_labels.get(modality, labels)
+            target = torch.where(modality_target >= 0, modality_target, labels)
             losses.append(
                 classification_loss(
                     scores,

@@ -61,8 +61,8 @@ class QueryFusionLayer(nn.Module):
         Shape: queries [U, Q, D], states[m] [U, L, D_m], masks[m] [U, L] -> [U, Q, D], {m: [U]}.
         """
         mapped = {m: self.maps[m](state) for m, state in states.items()}
-        everywhere = torch.ones(queries.shape[:2], dtype=torch.bool, device=queries.device)
-        queries = self.self_attention(queries, queries, everywhere)
+        full_mask = torch.ones(queries.shape[:2], dtype=torch.bool, device=queries.device)
+        queries = self.self_attention(queries, queries, full_mask)
         confidence = (
             equal_confidence(masks) if self.confidence is None else self.confidence(mapped, masks)
         )

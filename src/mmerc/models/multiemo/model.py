@@ -149,8 +149,8 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         if self.fusion is None or len(context) < 2:
             return Explanation()
         attention = _average_attention(self.fusion.shares(context, present), present)
-        elsewhere = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
-        return Explanation(context_weight=elsewhere, attention=attention)
+        on_others = attention.sum(-1) - attention.diagonal(dim1=1, dim2=2)
+        return Explanation(context_weight=on_others, attention=attention)
 
     @torch.no_grad()
     def compute_intermediates(self, batch: ConversationBatch) -> Intermediates:

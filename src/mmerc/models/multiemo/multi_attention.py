@@ -52,8 +52,8 @@ class PresentPositions:
     def spread(self, vectors: Tensor) -> Tensor:
         """Scatter values back, zeros elsewhere. Shape: [P, ...] -> [B, N, ...]."""
         batch, length = self.shape
-        everywhere = vectors.new_zeros(batch * length, *vectors.shape[1:])
-        spread = everywhere.index_copy(0, self.rows, vectors)
+        zeros = vectors.new_zeros(batch * length, *vectors.shape[1:])
+        spread = zeros.index_copy(0, self.rows, vectors)
         return spread.view(batch, length, *vectors.shape[1:])
 
 

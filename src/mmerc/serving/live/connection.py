@@ -71,11 +71,11 @@ class Connection:
                     "idle", f"{problem}; connect again and begin with one."
                 ) from None
             try:
-                return await self._begin(message)
+                return await self._open_session(message)
             except RefusedError as refusal:
                 await self._refuse(refusal)
 
-    async def _begin(self, message: str | bytes) -> tuple[HostedSession, int]:
+    async def _open_session(self, message: str | bytes) -> tuple[HostedSession, int]:
         parsed = read_message(message) if isinstance(message, str) else None
         if isinstance(parsed, Start):
             session, resumed, after = await self.sessions.start(parsed), False, 0

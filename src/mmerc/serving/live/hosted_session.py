@@ -146,7 +146,7 @@ class HostedSession:
             self.ending = reason
             self.arrived.set()
 
-    def _cut_short(self, reason: EndReason) -> None:
+    def _end_early(self, reason: EndReason) -> None:
         """End the session and discard queued input; compressed sound may be hours long."""
         self.end(reason)
         self.inputs.clear()
@@ -182,9 +182,9 @@ class HostedSession:
                 pass
         now, seconds = time.monotonic(), self.worker.seconds
         if max(seconds, now - self.began) > self.limits.longest:
-            self._cut_short("length")
+            self._end_early("length")
         elif seconds - self.heard_speech > self.limits.longest_silence:
-            self._cut_short("silence")
+            self._end_early("silence")
         elif now - self.heard_client > self.limits.longest_pause:
             self.end("idle")
 

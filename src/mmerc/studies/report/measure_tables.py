@@ -24,14 +24,14 @@ def measure_rows(measures: Sequence[Measure]) -> tuple[int, list[dict[str, Any]]
     ends = [value for row in rows for value in (row.value, row.value_high, row.expected_high)]
     highest = max((value for value in ends if value is not None), default=1.0)
     limit = min(1.0, -(-10 * highest // 1) / 10) or 0.1
-    shown = []
+    rendered = []
     for row in rows:
         band = None
         if row.expected_low is not None and row.expected_high is not None:
             band = row.expected_low, row.expected_high
         figure = whisker(row.value or 0.0, row.value_low, row.value_high, limit=limit, band=band)
-        shown.append(_numbers(row) | {"figure": figure})
-    return round(100 * limit), shown
+        rendered.append(_numbers(row) | {"figure": figure})
+    return round(100 * limit), rendered
 
 
 def compared_rows(measures: Sequence[Measure]) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def _show_transition(row: Measure | None) -> dict[str, Any]:
     effect = row.effect or 0.0
     strength = sum(abs(effect) >= step for step in _STEPS)
     kind = f"{'more' if effect > 0 else 'less'}{strength}" if strength else ""
-    sure = _is_sure(row)
+    sure = _is_significant(row)
     chance = "" if row.expected is None else f", by chance {100 * row.expected:.1f} %"
     return {
         "text": f"{100 * row.value:.0f}",
@@ -93,11 +93,11 @@ def _numbers(row: Measure) -> dict[str, Any]:
         "effect": _format(row.effect, bits=bits, sign="+"),
         "interval": interval,
         "p": "-" if row.p_holm is None else _format_p(row.p_holm),
-        "sure": _is_sure(row),
+        "sure": _is_significant(row),
     }
 
 
-def _is_sure(row: Measure) -> bool:
+def _is_significant(row: Measure) -> bool:
     """Whether a difference is significant after correction for multiple tests."""
     return row.p_holm is not None and row.p_holm < _ALPHA
 

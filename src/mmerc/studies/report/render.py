@@ -94,7 +94,7 @@ def render_report(data: StudyData, measures: Sequence[Measure], *, title: str) -
             factors=[_show_factor(name, data) for name in ("condition", "group")
                      if distributions_by(data, name)],
             people=_show_people(data),
-            rivers=_show_rivers(data, [item.name for item in by_condition]),
+            rivers=_distributions_over_time(data, [item.name for item in by_condition]),
             transitions=heat_cells(labels, measures),
             measures={"rows": rows, "limit": limit, "compared": compared_rows(measures)},
             doubts=list_doubts(data),
@@ -147,7 +147,7 @@ def _show_factor(name: str, data: StudyData) -> dict[str, Any]:
 def _show_people(data: StudyData) -> dict[str, Any]:
     """Return distributions of the people with the most utterances."""
     kind, people = distributions_of_people(data)
-    shown = [
+    items = [
         {
             "name": _plain(person.name),
             "utterances": f"{person.utterances:,}",
@@ -156,21 +156,21 @@ def _show_people(data: StudyData) -> dict[str, Any]:
         }
         for person in people[:_MAX_PEOPLE]
     ]
-    return {"kind": kind, "shown": shown, "hidden": len(people) - len(shown)}
+    return {"kind": kind, "shown": items, "hidden": len(people) - len(items)}
 
 
-def _show_rivers(data: StudyData, conditions: Sequence[str]) -> list[dict[str, Any]]:
+def _distributions_over_time(data: StudyData, conditions: Sequence[str]) -> list[dict[str, Any]]:
     """Return shares over time, overall and by condition."""
     labels = data.sequences.labels
-    shown = []
+    items = []
     for name, shares in rivers(data, "condition", conditions[:MAX_GROUPS]):
         ends = ", ".join(
             f"{_plain(label)} {shares[0, n]:.0%} to {shares[-1, n]:.0%}"
             for n, label in enumerate(labels)
         )
         text = f"Shares from the beginning to the end: {ends}."
-        shown.append({"name": _plain(name), "text": text, "figure": river(shares)})
-    return shown
+        items.append({"name": _plain(name), "text": text, "figure": river(shares)})
+    return items
 
 
 def _show_recordings(data: StudyData) -> list[dict[str, Any]]:

@@ -80,8 +80,8 @@ def read_study_data(study: str | Path) -> StudyData:
         recording_names=names,
         confidence=np.nanmax(np.where(np.isnan(matrix), 0.0, matrix), axis=1),
         time=_relative_time(table, sequences, [recordings.get(name, {}) for name in names]),
-        present=_truths(table, "present"),
-        left_out=_truths(table, "left_out"),
+        present=_read_flags(table, "present"),
+        left_out=_read_flags(table, "left_out"),
         factors={name: _texts(table, name) for name in factors if name in table.column_names},
         recordings=recordings,
         failed=_count_failed(Path(study)),
@@ -119,7 +119,7 @@ def _numbers(column: pa.ChunkedArray) -> Floats:
     return np.asarray(column.cast(pa.float64()).fill_null(np.nan).to_numpy(), np.float64)
 
 
-def _truths(table: pa.Table, kind: str) -> dict[Modality, _Truths]:
+def _read_flags(table: pa.Table, kind: str) -> dict[Modality, _Truths]:
     """Read the columns ``KIND.MODALITY``; a missing value is false."""
     return {
         m: np.asarray(pc.fill_null(table[f"{kind}.{m}"], False).to_numpy(), bool)

@@ -64,8 +64,8 @@ def augment(images: Tensor, settings: Augmentation, *, generator: Generator) -> 
     """
     touched = (_uniform(images, generator, 0, 1) >= settings.untouched).float()
     moved = _move(images.float(), settings, generator, touched)
-    lit = _relight(moved, settings, generator, touched)
-    return _degrade(_hide(lit, settings, generator), settings, generator, touched)
+    relit = _relight(moved, settings, generator, touched)
+    return _degrade(_hide(relit, settings, generator), settings, generator, touched)
 
 
 def _uniform(like: Tensor, generator: Generator, low: float, high: float) -> Tensor:

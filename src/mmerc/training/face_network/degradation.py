@@ -135,5 +135,5 @@ def relight(
         images = 255 * (images / 255).clamp(0, 1) ** gamma
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     across = torch.linspace(-1, 1, images.shape[-1], device=images.device)
-    lit = (images - mean) * contrast + mean + 255 * (brightness + slope * across)
-    return lit.clamp(0, 255)
+    relit = (images - mean) * contrast + mean + 255 * (brightness + slope * across)
+    return relit.clamp(0, 255)

@@ -76,11 +76,11 @@ def _mixup_loss(
     bfloat16 = uses_bfloat16(config, images.device)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
         logits = network(inputs).logits
-    own, neighbour = (
+    loss, neighbour = (
         F.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)
         for targets in (labels, labels.roll(1))
     )
-    return share * own + (1 - share) * neighbour
+    return share * loss + (1 - share) * neighbour
 
 
 def uses_bfloat16(config: FaceNetworkConfig, device: torch.device) -> bool:

@@ -55,6 +55,6 @@ def _count_scores(right: Tensor, labels: Tensor) -> FaceScores:
     """
     per_class = {}
     for index, name in enumerate(EMOTIONS):
-        own = right[labels == index]
-        per_class[name] = round(100 * float(own.float().mean()), 2) if len(own) else None
+        correct = right[labels == index]
+        per_class[name] = round(100 * float(correct.float().mean()), 2) if len(correct) else None
     return FaceScores(accuracy=round(100 * float(right.float().mean()), 4), per_class=per_class)

@@ -119,7 +119,7 @@ def consistency(results: TargetResults) -> Plot:
     records: Records = []
     for trained in results.trained:
         pairs = [aligned(pair) for pair in zip(baseline.test, trained.test, strict=True)]
-        seeds = [_by_rank(reference, own, metric) for reference, own in pairs]
+        seeds = [_by_rank(reference, run, metric) for reference, run in pairs]
         records += merge_seeds(seeds, {"row": trained.row.name})
     figure, axes = new_figure(6.4, 3.4)
     draw_panels(axes, records, ((metric, f"{METRIC_NAMES[metric]} (%)"),), "rank of similarity")
@@ -130,11 +130,11 @@ def consistency(results: TargetResults) -> Plot:
     )
 
 
-def _by_rank(reference: Predictions, own: Predictions, metric: Metric) -> Records:
+def _by_rank(reference: Predictions, run: Predictions, metric: Metric) -> Records:
     """Group one seed's utterances, least similar first."""
     groups = equal_groups(reference.similarity, _RANK_GROUPS)
     return [
-        {"group": name, **score_group(own, positions, metric)} for name, positions in groups.items()
+        {"group": name, **score_group(run, positions, metric)} for name, positions in groups.items()
     ]
 
 
@@ -154,14 +154,16 @@ def projection(results: TargetResults) -> Plot:
     height = math.ceil(len(panels) / 2)
     figure, axes = new_figure(6.8, 3.3 * height, height, 2)
     for axis, (name, level) in zip(axes, panels, strict=True):
-        own = [record for record in records if (record["row"], record["level"]) == (name, level)]
+        selected = [
+            record for record in records if (record["row"], record["level"]) == (name, level)
+        ]
         for m in MODALITIES:
-            points = [record for record in own if record["modality"] == m]
+            points = [record for record in selected if record["modality"] == m]
             axis.scatter(
                 column(points, "x"), column(points, "y"), s=9, alpha=0.7, linewidths=0,
                 color=MODALITY_COLOURS[m], marker=MODALITY_MARKERS[m], label=m,
             )  # fmt: skip
-        axis.set_title(f"{name}, {level} level, silhouette {own[0]['silhouette']:.2f}")
+        axis.set_title(f"{name}, {level} level, silhouette {selected[0]['silhouette']:.2f}")
         axis.set_xticks([])
         axis.set_yticks([])
     legend_below(figure, axes[0], marker_scale=2.0)
@@ -228,10 +230,10 @@ def contribution_error(results: TargetResults) -> Plot:
     figure, axes = new_figure(1.9 * len(names), 4.0, 2, len(names), sharex=True, sharey="row")
     upper, lower = axes[: len(names)], axes[len(names) :]
     for name, shares, accuracies in zip(names, upper, lower, strict=True):
-        own = [record for record in records if record["modality"] == name]
-        full = [record for record in own if record["utterances"] >= _FEWEST]
+        selected = [record for record in records if record["modality"] == name]
+        full = [record for record in selected if record["utterances"] >= _FEWEST]
         colour = MODALITY_COLOURS.get(name, COLOURS[-1])
-        shares.bar(_middles(own), column(own, "share"), 0.045, color=colour)
+        shares.bar(_middles(selected), column(selected, "share"), 0.045, color=colour)
         shares.set_title(name)
         accuracies.plot(_middles(full), column(full, "accuracy"), "o-", color=colour, markersize=4)
         accuracies.set_xlabel("(TCP − w)²")

@@ -45,10 +45,10 @@ def layer_confidence(results: TargetResults) -> Plot:
     names = list(dict.fromkeys(record["modality"] for record in records))
     figure, axes = new_figure(6.8, 3.2, columns=len(names), sharey=True)
     for axis, name in zip(axes, names, strict=True):
-        own = [record for record in records if record["modality"] == name]
+        selected = [record for record in records if record["modality"] == name]
         axis.bxp(
-            [{mark: record[quantile] for mark, quantile in _BOX.items()} for record in own],
-            positions=[record["layer"] for record in own], showfliers=False, patch_artist=True,
+            [{mark: record[quantile] for mark, quantile in _BOX.items()} for record in selected],
+            positions=[record["layer"] for record in selected], showfliers=False, patch_artist=True,
             widths=0.5, boxprops={"facecolor": MODALITY_COLOURS[name], "alpha": 0.5},
             medianprops={"color": "#000000"},
         )  # fmt: skip
@@ -165,11 +165,11 @@ def _draw_case(axis: Axes, records: Records) -> None:
     names = list(dict.fromkeys(record["modality"] for record in records))
     heads = []
     for index, name in enumerate(names):
-        own = [record for record in records if record["modality"] == name]
-        heads.append(f"{name}: {own[0]['alone']}")
-        x = np.array(column(own, "layer")) + 0.4 * (index - (len(names) - 1) / 2)
+        selected = [record for record in records if record["modality"] == name]
+        heads.append(f"{name}: {selected[0]['alone']}")
+        x = np.array(column(selected, "layer")) + 0.4 * (index - (len(names) - 1) / 2)
         axis.bar(
-            x, column(own, "confidence"), 0.36, label=name, color=MODALITY_COLOURS[name],
+            x, column(selected, "confidence"), 0.36, label=name, color=MODALITY_COLOURS[name],
             hatch="//" * index, edgecolor="#ffffff",
         )  # fmt: skip
     title = f"{records[0]['kind']}\ngold: {records[0]['gold']}\n{', '.join(heads)}"

@@ -24,7 +24,7 @@ def heat_maps(results: TargetResults) -> Plot:
     """Features of one utterance that only fusion gets right, by modality (Figure 6), seed 0."""
     baseline = results.baseline
     others = [trained for trained in results.trained if trained is not baseline]
-    position = np.array([_saved_by_fusion(baseline, others)], dtype=np.intp)
+    position = np.array([_find_fusion_example(baseline, others)], dtype=np.intp)
     states = hidden_states(baseline, 0, "features", _features, position)
     records = [
         {"features": name, "position": index, "value": round(float(value), 5)}
@@ -72,7 +72,7 @@ def _features(
     return recorded | {"joint": intermediates.joint}
 
 
-def _saved_by_fusion(baseline: TrainedRow, others: Sequence[TrainedRow]) -> int:
+def _find_fusion_example(baseline: TrainedRow, others: Sequence[TrainedRow]) -> int:
     """Find the most confident correct prediction on which all other rows are wrong.
 
     The utterance has all modalities. If there is none, first the other rows' errors and then the
