@@ -47,7 +47,7 @@ def test_unknown_speaker_keeps_finished_work(analyze, talk):
 def test_name_without_a_speaker_is_refused(analyze, talk, option):
     outcome = analyze(talk / "scene.mp4", "--name", option)
     assert outcome.code == 2
-    assert "names nobody" in outcome.sentence
+    assert "has no speaker or no name" in outcome.sentence
 
 
 def test_words_exclude_subtitles(analyze, talk):

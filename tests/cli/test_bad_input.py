@@ -300,7 +300,7 @@ def test_unknown_format(mmerc, text_run, tmp_path):
     ("line", "named"),
     [
         (vectors([1.0] * 5, [1.0] * 4), "audio vector has 4 numbers"),
-        (vectors([1.0] * 3, [1.0] * 3), "3 wide, but the model takes 5"),
+        (vectors([1.0] * 3, [1.0] * 3), "3 wide, but the model expects 5"),
         (vectors([1.0] * 5, [1.0] * 4 + [float("nan")]), "audio"),
         (GOOD, "text or audio or video"),
         ("{", "line 1"),

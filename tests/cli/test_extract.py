@@ -165,7 +165,7 @@ def test_media_outside_the_folder_are_refused(mmerc, raw, tmp_path):
     (raw / "corpus.jsonl").write_text(text)
     mmerc("prepare", "manifest", raw / "corpus.jsonl", "--out", tmp_path / "corpus")
     outcome = mmerc("extract", tmp_path / "corpus", "--media", raw, "--audio", "is10")
-    assert "leads out of the folder" in outcome.sentence
+    assert "points outside the folder" in outcome.sentence
     assert not list((tmp_path / "corpus/features").rglob("*.parquet"))
 
 

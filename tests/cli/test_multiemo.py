@@ -63,7 +63,7 @@ def manifest_of(video):
 
 
 @pytest.mark.parametrize(
-    ("video", "message"), [(1000, "-VisExtNet takes a 3D-CNN's"), (0, "no video vectors")]
+    ("video", "message"), [(1000, "-VisExtNet needs a 3D-CNN's"), (0, "no video vectors")]
 )
 def test_missing_vectors_are_refused(train, done, write_manifest, tmp_path, video, message):
     file = write_manifest(tmp_path / "m.jsonl", manifest_of(video))

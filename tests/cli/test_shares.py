@@ -72,7 +72,7 @@ def test_groups_and_table(mmerc, files):
     [
         ("id,label\n1,bored\n", (), "used 'bored', which is not one of them"),
         ("id,label\n1,\n", (), "an empty annotation"),
-        ("conversation,id,label\nother,1,calm\n", (), "labels are of utterances that were not"),
+        ("conversation,id,label\nother,1,calm\n", (), "labels belong to utterances that were not"),
         ("conversation,id,rater,label\nc0,1,a,calm\nc0,1,b,glad\n", (), "labels of 2 raters"),
         ("conversation,id,label\nc0,1,calm\n", ("--by", "mood"), "--by 'mood' is not a column"),
     ],

@@ -88,7 +88,7 @@ BAD = {
     ),
     "before its media": (
         conversation("x", utterance("1", start=1, end=2, media="a.wav", media_start=2)),
-        "utterance '1': it ends at 2.0 s, before its media begin at 2.0 s",
+        "utterance '1': it ends at 2.0 s, before its media start at 2.0 s",
     ),
     "begins without media": (
         conversation("x", utterance("1", media_start=2)),
@@ -177,7 +177,7 @@ OVERLAPPING = conversation(
 )
 def test_overlapping_speech_is_kept_or_sorted(tmp_path, round_trip, order, ids, action):
     raw = read_manifest(write(tmp_path, OVERLAPPING), order=order)
-    assert raw.remarks == (f"Utterances that begin before an earlier one: 1, in c1; {action}.",)
+    assert raw.remarks == (f"Utterances that start before an earlier one: 1, in c1; {action}.",)
     (loaded,) = round_trip(raw).splits["train"]
     assert "".join(item.id for item in loaded.utterances) == ids
 

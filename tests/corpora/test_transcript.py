@@ -128,7 +128,7 @@ def test_untimed_lines_continue_and_unnamed_ones_are_reported(read):
     ]
     message = " ".join(transcript.remarks)
     assert "line 3: has no time, and continues" in message
-    assert "line 1: nothing names the speaker" in message
+    assert "line 1: the speaker is not named" in message
 
 
 def test_known_speaker_without_a_time_starts_an_utterance(read):

@@ -167,7 +167,7 @@ def test_examples_of_a_corpus(small_corpus, label_names):
 def test_vectors_of_wrong_width_are_refused(label_names):
     spec = FeatureSpec(modality="audio", extractor="own", dim=3)
     row = FeatureRow(conversation="c", utterance="0", vector=np.zeros(3, "float32"))
-    with pytest.raises(InputError, match="3 wide, but the model takes 4"):
+    with pytest.raises(InputError, match="3 wide, but the model expects 4"):
         build_examples(
             [said("yes")],
             labels=label_names,

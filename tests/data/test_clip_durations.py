@@ -41,7 +41,7 @@ def prepare(tmp_path):
 
 def test_dialogue_times_with_clips_give_a_one_sentence_error(prepare, tmp_path):
     corpus = prepare()
-    message = "3 of 4 utterances begin past the end of their own media file.*media_start"
+    message = "3 of 4 utterances start after the end of their own media file.*media_start"
     with pytest.raises(InputError, match=message) as caught:
         extract(tmp_path / "corpus", audio="is10", media=tmp_path / "raw")
     assert "\n" not in str(caught.value)

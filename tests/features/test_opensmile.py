@@ -84,7 +84,7 @@ def bad_numbers():
         (voice(0), "sound shorter than 0.1 s"),
         (np.zeros(RATE, np.float32), "silence"),
         (np.full(RATE, 3e-5, np.float32), "silence"),
-        (bad_numbers(), "sound with samples that are no numbers"),
+        (bad_numbers(), "sound with samples that are not numbers"),
     ],
 )
 def test_silent_audio_is_absent(is10, compare, samples, reason):
@@ -102,7 +102,7 @@ def test_unmeasurable_audio_is_absent(is10, monkeypatch):
     monkeypatch.setattr(sound_samples, "SHORTEST", 0.01)
     with pytest.warns(UserWarning, match="too short"):
         actual = is10.extract_samples(voice(0.05))
-    assert actual == Absent("openSMILE gave values that are no numbers")
+    assert actual == Absent("openSMILE gave values that are not numbers")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"RIFF of nothing"])

@@ -100,7 +100,7 @@ def test_long_clips_are_read_in_equal_parts(whisper):
     [
         (voice(0.0999), "sound shorter than 0.1 s"),
         (np.zeros(RATE, np.float32), "silence"),
-        (np.full(RATE, np.nan, np.float32), "sound with samples that are no numbers"),
+        (np.full(RATE, np.nan, np.float32), "sound with samples that are not numbers"),
     ],
 )
 def test_silent_audio_is_absent(whisper, samples, reason):

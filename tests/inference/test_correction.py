@@ -269,7 +269,7 @@ def test_agreeing_raters_are_named_and_disagreeing_ones_refused(stored):
         ("csv", "10.6,12.0,sadness", "x,12.0,sadness", "'x' is not a time in seconds"),
         ("eaf", ">sadness<", ">bored<", "'bored' is not one of the labels"),
         ("eaf", ">sadness<", "><", "an empty annotation: it has no label"),
-        ("eaf", "./by the window #1.mp4", "./other.mp4", "its tiers are of other.mp4"),
+        ("eaf", "./by the window #1.mp4", "./other.mp4", "its tiers are for other.mp4"),
         ("eaf", 'TIME_VALUE="112500"', 'TIME_VALUE="212500"', "past the end of the recording"),
         ("TextGrid", '"sadness"', '""', "an empty annotation: it has no label"),
     ],
@@ -285,10 +285,10 @@ def test_tiers_of_another_recording_without_a_name_are_refused(stored, tmp_path)
     grid = textgrid.Textgrid()
     grid.addTier(textgrid.IntervalTier("words@Ann", [(0.1, 0.3, "Hello")], 0, 1))
     grid.save(str(tmp_path / "x.TextGrid"), format="short_textgrid", includeBlankSpaces=True)
-    with pytest.raises(InputError, match="no line fits the times of an utterance"):
+    with pytest.raises(InputError, match="no line matches the times of an utterance"):
         correct(stored, [tmp_path / "x.TextGrid"])
     (tmp_path / "x.csv").write_text("conversation,id,label\nother,1,joy\n")
-    with pytest.raises(InputError, match="no line is of an utterance"):
+    with pytest.raises(InputError, match="no line belongs to an utterance"):
         correct(stored, [tmp_path / "x.csv"])
 
 
@@ -318,7 +318,7 @@ def test_added_line_is_refused_and_missing_line_is_noted(stored):
     pympi.add_annotation("words@Jonas", 113000, 114000, "More.")
     pympi.add_ref_annotation("emotion@Jonas", "words@Jonas", 113500, "joy")
     pympi.to_file(str(stored.parents[1] / "more.eaf"))
-    with pytest.raises(InputError, match=r"113.000 to 114.000 s of 'Jonas'.*fits no utterance"):
+    with pytest.raises(InputError, match=r"113.000 to 114.000 s of 'Jonas'.*matches no utterance"):
         correct(stored, [stored.parents[1] / "more.eaf"])
     lines = result(stored, "csv").read_text().splitlines(keepends=True)
     (stored.parents[1] / "less.csv").write_text("".join(lines[:-2]))
@@ -350,5 +350,5 @@ def test_other_files_are_refused(tmp_path, stored):
         load_analysis(tmp_path / "none")
     write_results(replace(ANALYSIS, predictions=PREDICTIONS[:3]), tmp_path / "y", stem="y")
     result(stored, "html").write_bytes((tmp_path / "y" / "y.html").read_bytes())
-    with pytest.raises(InputError, match="has 3 utterances, the table beside it 25"):
+    with pytest.raises(InputError, match="has 3 utterances, but the table next to it has 25"):
         load_analysis(stored)

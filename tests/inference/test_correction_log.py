@@ -143,7 +143,7 @@ def test_label_predicted_again_is_as_doubtful_as_its_words(
         ("label", {"label": "envy"}, "'envy' is not one of the labels; use one of neutral"),
         ("times", {"start": 3.0, "end": 3.0}, "not after its start"),
         ("times", {"start": 3.0, "end": 119.0}, "past the end of the recording"),
-        ("split", {"character": 300}, "on one side"),
+        ("split", {"character": 300}, "leave one side"),
         ("split", {"character": 7, "time": 12.0}, "not between its start and its end"),
         ("merge", {"other": "5"}, "not the one that follows"),
         ("label", {"id": "99", "label": "joy"}, "line '99': does not exist"),
@@ -246,8 +246,8 @@ def test_all_results_contain_the_corrections(log, tmp_path):
     assert stored.remarks[1:] == (
         "Corrected by people: Ann 1 x exclude, Ann 2 x label, Ben 1 x times.",
         "1 of 25 utterances were excluded by people.",
-        "The predictions of 1 utterances are of the words, speaker or times before they were "
-        "corrected.",
+        "The predictions of 1 utterances are older than corrections of their words, speaker or "
+        "times.",
     )
 
 

@@ -106,4 +106,4 @@ def test_subtitles_beyond_the_end_of_the_recording(tmp_path):
     late.write_text("1\n00:00:01,000 --> 00:01:02,000\nHello.\n")
     film, subtitles = check_files([EXAMPLES / "phone-call.mp4", late])
     assert film.remarks == ()
-    assert subtitles.remarks == ("late.srt goes on to 62.0 s; the recording ends at 56.5 s.",)
+    assert subtitles.remarks == ("late.srt continues to 62.0 s; the recording ends at 56.5 s.",)

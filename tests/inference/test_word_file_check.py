@@ -35,7 +35,7 @@ def test_json(tmp_path, name, content):
 def test_unreadable_input_is_reported(tmp_path):
     (tmp_path / "talk.json").write_text("{}")
     report = check_file(tmp_path / "talk.json")
-    assert "no transcript (none of 'segments', 'words' and 'transcription' is in it)" in (
+    assert "no transcript (it has none of 'segments', 'words' and 'transcription')" in (
         report.problem
     )
 

@@ -10,7 +10,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ann,0,0,0,,Hello.
 Dialogue: 0,0:00:03.00,0:00:04.00,Default,Bob,0,0,0,,Yes.
 """
-USUAL = "a format whose columns cannot be read; the usual columns are taken"
+USUAL = "a format whose columns cannot be read; the usual columns are used"
 UNREAD = "no line of dialogue that can be read, left out"
 
 

@@ -119,7 +119,7 @@ def changed(data):
 )
 def test_bad_images_are_refused(data):
     with pytest.raises(
-        MediaError, match="picture: not media, or damaged; give a whole JPEG or PNG"
+        MediaError, match="picture: not media, or damaged; give a complete JPEG or PNG"
     ):
         decode_picture(data)
 

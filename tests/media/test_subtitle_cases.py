@@ -50,7 +50,7 @@ def test_broadcast_chevrons():
     subtitles = read_subtitles(CASES / "broadcast-chevrons.vtt")
     assert timed(subtitles) == expected("unknown", "MARA", "unknown", "")[:3]
     assert subtitles.remarks == (
-        "broadcast-chevrons.vtt, lines 3 and 9: nothing names the speaker.",
+        "broadcast-chevrons.vtt, lines 3 and 9: the speaker is not named.",
     )
 
 
@@ -161,13 +161,13 @@ def test_speaker_label_is_not_part_of_the_words(read, text, speaker):
 def test_unknown_speaker_of_diarisation(read):
     subtitles = read(cues("(speaker 0) Hello.", "(speaker ?) Yes."))
     assert spoken(subtitles) == [("speaker 0", "Hello."), ("unknown", "Yes.")]
-    assert subtitles.remarks == ("talk.srt, line 6: nothing names the speaker.",)
+    assert subtitles.remarks == ("talk.srt, line 6: the speaker is not named.",)
 
 
 def test_whisper_speaker_turns(read):
     subtitles = read(cues("Hello. [SPEAKER_TURN]", "Yes? [SPEAKER_TURN] No."))
     assert spoken(subtitles) == [("unknown", "Hello."), ("unknown", "Yes?"), ("unknown", "No.")]
-    assert subtitles.remarks == ("talk.srt, lines 2 and 6: nothing names the speaker.",)
+    assert subtitles.remarks == ("talk.srt, lines 2 and 6: the speaker is not named.",)
 
 
 def test_chevrons_change_the_speaker_anywhere(read):
@@ -175,7 +175,7 @@ def test_chevrons_change_the_speaker_anywhere(read):
     assert spoken(subtitles) == [
         ("MARA", "Hello."), ("unknown", "Yes?"), ("TOM", "No."), ("TOM", "Never."),
     ]  # fmt: skip
-    assert subtitles.remarks == ("talk.srt, line 2: nothing names the speaker.",)
+    assert subtitles.remarks == ("talk.srt, line 2: the speaker is not named.",)
 
 
 def test_several_dashes_on_one_line(read):
@@ -216,7 +216,7 @@ def test_single_use_name_is_reported_as_doubtful(read):
     assert spoken(subtitles)[1] == ("Remember", "never.")
     assert subtitles.remarks == (
         "talk.srt, line 6: read as a speaker's name, though it occurs once ('Remember').",
-        "talk.srt, lines 2, 10 and 14: nothing names the speaker.",
+        "talk.srt, lines 2, 10 and 14: the speaker is not named.",
     )
 
 
@@ -343,7 +343,7 @@ def test_repeated_cues_are_joined_and_reported(read):
     subtitles = read(cues("Ann: No.", "Ann: No.", "Bob: No."))
     assert timed(subtitles) == [(2, 6, "Ann", "No."), (6, 8, "Bob", "No.")]
     assert subtitles.remarks == (
-        "talk.srt, line 6: a cue repeats the one before it, and is joined to it.",
+        "talk.srt, line 6: a cue repeats the previous one and is joined to it.",
     )
 
 
@@ -358,7 +358,7 @@ def test_rolling_captions_without_word_times(read):
 def test_cue_that_ends_before_it_starts(read):
     subtitles = read("1\n00:00:03,000 --> 00:00:02,000\nOh.\n")
     assert timed(subtitles) == [(3, 3, "unknown", "Oh.")]
-    assert "ends before it begins" in subtitles.remarks[0]
+    assert "ends before it starts" in subtitles.remarks[0]
 
 
 def test_entities_and_odd_tags(read):

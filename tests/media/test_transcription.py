@@ -105,7 +105,7 @@ def test_unsupported_language_is_refused():
 @pytest.mark.parametrize("name", ["small", "nobody/nothing", "no such", "../elsewhere"])
 def test_unavailable_model_is_refused(name):
     with pytest.raises(
-        MmercError, match=r"the Hub does not give it; available without .* tiny\.en"
+        MmercError, match=r"not available from the Hub; available without .* tiny\.en"
     ):
         _find_model(name)
 

@@ -236,7 +236,7 @@ def test_utterances_respect_the_length_limits(runs, limits):
     "wrong", [{"pause": 0}, {"shortest": 0}, {"longest": 1.4}, {"shortest": math.nan}]
 )
 def test_invalid_limits_are_refused(wrong):
-    with pytest.raises(UsageError, match=r"cannot be cut; choose times above zero, and let the"):
+    with pytest.raises(UsageError, match=r"are impossible; choose times above zero, and a longest"):
         UtteranceLimits(**wrong)
 
 

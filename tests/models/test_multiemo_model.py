@@ -222,7 +222,7 @@ def test_vectors_of_visextnet_are_not_an_ablation(make_model, width):
     if width == 512:
         assert make_model("multiemo", ablations=("-VisExtNet",), widths=widths).fusion is not None
         return
-    with pytest.raises(UsageError, match="-VisExtNet takes a 3D-CNN's") as caught:
+    with pytest.raises(UsageError, match="-VisExtNet needs a 3D-CNN's") as caught:
         make_model("multiemo", ablations=("-VisExtNet",), widths=widths)
     assert "\n" not in str(caught.value)
 

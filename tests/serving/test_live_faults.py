@@ -15,8 +15,8 @@ from websockets.sync.client import connect
 @pytest.mark.parametrize(
     ("code", "says", "message"),
     [
-        ("protocol", "begin with start", b"\0" * 100),
-        ("protocol", "begin with start", '{"type": "end"}'),
+        ("protocol", "send start", b"\0" * 100),
+        ("protocol", "send start", '{"type": "end"}'),
         ("message", "not JSON", "{"),
         ("message", "not JSON", '{"type": "picture", "time": NaN}'),
         ("message", "not an object", "[1]"),
@@ -48,8 +48,11 @@ def test_recoverable_faults_keep_the_session_running(host):
     with host.connect() as socket:
         socket.start(**PCM)
         for says, message in [
-            ("whole samples", b"\0" * 321),
-            ("has begun", json.dumps({"type": "start", "version": 1, "format": "webm_opus"})),
+            ("complete samples", b"\0" * 321),
+            (
+                "has already started",
+                json.dumps({"type": "start", "version": 1, "format": "webm_opus"}),
+            ),
             ("no video", '{"type": "picture", "time": 0}'),
             ("transcribes", '{"type": "words", "words": [{"text": "a", "start": 0, "end": 1}]}'),
         ]:

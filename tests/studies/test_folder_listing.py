@@ -34,9 +34,9 @@ def test_links_are_followed_only_inside_the_folder_and_cycles_end(tmp_path):
     listing = list_folder(folder)
     assert listing.files == [folder / "a.mp4", folder / "inside.mp4", folder / "day/b.wav"]
     assert listing.unusable == {
-        folder / "circle.mp4": "a link that leads back to itself; replace it by the file",
+        folder / "circle.mp4": "a circular link; replace it by the file",
         folder / "gone.mp4": "a link to a file that is missing; replace it by the file",
-        folder / "out.mp4": f"it leads out of {folder}; move the file into that folder",
+        folder / "out.mp4": f"it points outside  {folder}; move the file into that folder",
     }
     assert listing.remarks == [f"{folder / 'day/up'}: a link to a folder, not followed."]
     plan = plan_folder(folder)

@@ -68,7 +68,7 @@ def test_recording_that_changes_during_its_analysis_is_not_stored(
     outcome = analyzer(recording)
     assert outcome.state == "failed"
     assert outcome.reason == (
-        f"{recording.file}: it, or a file beside it, changed during the analysis; "
+        f"{recording.file}: it, or a file next to it, changed during the analysis; "
         "run the same command again."
     )
     assert StudyFolder(tmp_path / "out").record("talk") is None

@@ -128,7 +128,7 @@ def test_absent_vectors_are_counted(finished, small_corpus):
 def test_modality_missing_from_the_corpus(finished, small_corpus):
     features = {m: table for m, table in small_corpus.features.items() if m != "audio"}
     lines = remarks(finished, replace(small_corpus, features=features))
-    assert any("has no audio vectors, which the model takes" in line for line in lines)
+    assert any("has no audio vectors, which the model uses" in line for line in lines)
 
 
 def test_vectors_of_another_extractor_are_refused(finished, small_corpus):

@@ -38,14 +38,14 @@ def match_sample(rows: PredictedRows, sample: Path) -> LabelledSample:
     raters = read_raters([sample])
     if len(raters) != 1:
         problem = f"labels of {len(raters)} raters ({', '.join(raters)})"
-        raise InputError(sample, problem, "agree on one label per utterance, in a file of its own")
+        raise InputError(sample, problem, "agree on one label per utterance, in a separate file")
     (rated,) = raters.values()
     lines = name_conversations({_PREDICTED: list(rows.lines), _SAMPLE: rated})
     ratings, _ = match_raters(lines, rows.labels or None)
     count = len(rows.lines)
     foreign = int((ratings.values[1, count:] >= 0).sum())
     if foreign:
-        problem = f"{foreign} of its labels are of utterances that were not predicted"
+        problem = f"{foreign} of its labels belong to utterances that were not predicted"
         raise InputError(sample, problem, "name the predictions that the sample was drawn from")
     predicted, gold = ratings.values[:, :count]
     return LabelledSample(

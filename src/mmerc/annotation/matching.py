@@ -198,7 +198,7 @@ def _remarks(ratings: Ratings) -> list[str]:
     rated = ratings.values >= 0
     alone = rated & (rated.sum(axis=0) == 1)
     return [
-        f"{count} of {total} labels of {rater} are on utterances that nobody else labelled."
+        f"{count} of {total} labels of {rater} are on utterances that no other rater labelled."
         for rater, count, total in zip(
             ratings.raters, alone.sum(axis=1), rated.sum(axis=1), strict=True
         )

@@ -153,7 +153,7 @@ def check_times(utterances: Sequence[UtteranceRecord]) -> None:
         if media_start is not None and utterance.media is None:
             raise InputError(where, "it has media_start, but no media", "name its media file")
         if media_start is not None and end is not None and end <= media_start:
-            problem = f"it ends at {end} s, before its media begin at {media_start} s"
+            problem = f"it ends at {end} s, before its media start at {media_start} s"
             raise InputError(where, problem, "give both in seconds of the conversation")
 
 
@@ -171,7 +171,7 @@ def _order_remarks(records: Sequence[ConversationRecord], order: _Order) -> tupl
         return ()
     action = "sorted by start" if order == "start" else "kept in the order given"
     return (
-        f"Utterances that begin before an earlier one: {sum(early.values())}, in "
+        f"Utterances that start before an earlier one: {sum(early.values())}, in "
         f"{enumerate_some(conversations)}; {action}.",
     )
 

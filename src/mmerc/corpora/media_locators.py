@@ -51,6 +51,6 @@ def clip_inside(
         return None
     path = (folder / name).resolve()
     if not path.is_relative_to(folder):
-        problem = f"the media name {name[:80]!r} leads out of the folder"
+        problem = f"the media name {name[:80]!r} points outside the folder"
         raise InputError(folder, problem, "name media inside it")
     return Clip(path, start=start, end=end)

@@ -17,7 +17,7 @@ from mmerc.media.segment import Clip
 
 _FACTOR, _MARGIN = 2.0, 1.0  # far longer: more than twice the annotated duration plus a second
 _NEARLY_ALL = 0.5  # share of the single-utterance files; already half cannot be chance
-_FIX = 'add "media_start", the second of the conversation at which the file begins, to the manifest'
+_FIX = 'add "media_start", the second of the conversation at which the file starts, to the manifest'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ def check_clip_times(
     past = [file for file in files if file.begins_past_end]
     if len(past) > 1 and len(past) >= _NEARLY_ALL * len(files):
         problem = (
-            f"{len(past)} of {len(files)} utterances begin past the end of their own media file, "
-            "so their times seem to be those of the conversation"
+            f"{len(past)} of {len(files)} utterances start after the end of their own media file, "
+            "so their times seem to refer to the conversation"
         )
         raise InputError(f"corpus {name!r}", problem, _FIX)
     return tuple(

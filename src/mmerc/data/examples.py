@@ -102,7 +102,7 @@ def build_examples(
     """Convert conversations to tensors; ``widths``: vector width of modalities with vectors."""
     for modality, width in widths.items():
         if modality in tables and tables[modality].spec.dim != width:
-            problem = f"{tables[modality].spec.dim} wide, but the model takes {width}"
+            problem = f"{tables[modality].spec.dim} wide, but the model expects {width}"
             fix = "extract the features that the model was trained on"
             raise InputError(f"{modality} features", problem, fix)
     return [

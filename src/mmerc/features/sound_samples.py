@@ -37,7 +37,7 @@ class VoiceExtractor(ABC):
             return absence
         vector = self.compute(samples)
         if not np.isfinite(vector).all():
-            return Absent(f"{self.source} gave values that are no numbers")
+            return Absent(f"{self.source} gave values that are not numbers")
         return vector
 
     @abstractmethod
@@ -60,7 +60,7 @@ def find_absence(samples: Samples) -> Absent | None:
     if len(samples) < SHORTEST * SAMPLE_RATE:
         return Absent(TOO_SHORT)
     if not np.isfinite(samples).all():
-        return Absent("sound with samples that are no numbers")
+        return Absent("sound with samples that are not numbers")
     if np.abs(samples).max() < _QUIETEST:
         return Absent(SILENCE)
     return None

@@ -95,7 +95,7 @@ class VisExtNet:
         vectors, frames = self.vectors_of(views.crops[chosen]), views.frames[chosen]
         by_frame = [vectors[frames == frame].mean(axis=0) for frame in np.unique(frames)]
         vector: Vector = np.mean(by_frame, axis=0, dtype=np.float32)
-        return vector if np.isfinite(vector).all() else Absent("outputs that are no numbers")
+        return vector if np.isfinite(vector).all() else Absent("outputs that are not numbers")
 
     @torch.inference_mode()
     def vectors_of(self, crops: Faces) -> Vector:
@@ -124,7 +124,7 @@ def _load_resnet(path: Path, architecture: _Architecture) -> Any:
     tensors = _own_names(_read_tensors(path))
     if _CLASSIFIER not in tensors:
         problem = "no last layer (fc) among its tensors"
-        raise InputError(path, problem, "name a checkpoint of a whole classifier")
+        raise InputError(path, problem, "name a checkpoint of a complete classifier")
     network = ResNetForImageClassification(
         ResNetConfig(
             depths=list(architecture.depths),

@@ -119,7 +119,7 @@ def _with_late_end(report: FileReport, seconds: float) -> FileReport:
     if end is None or end <= seconds + _SLACK:
         return report
     late = (
-        f"{Path(report.path).name} goes on to {end:.1f} s; the recording ends at {seconds:.1f} s."
+        f"{Path(report.path).name} continues to {end:.1f} s; the recording ends at {seconds:.1f} s."
     )
     return replace(report, remarks=(*report.remarks, late))
 
@@ -164,7 +164,7 @@ def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
         yield f"{info.parts} recordings, joined end to end; they are read as one."
     mix = choose_mix(path) if (info.channels or 1) > 1 else None
     if mix is not None and mix.channel is not None:
-        yield f"The channels cancel one another; channel {mix.channel + 1}, the loudest, is read."
+        yield f"The channels cancel each other; channel {mix.channel + 1}, the loudest, is used."
     try:
         start = max((info.duration or 0.0) - 1.0, 0.0)
         samples = read_sound(path, start=start, end=start + 1.0)

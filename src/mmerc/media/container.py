@@ -39,7 +39,7 @@ class Reason(StrEnum):
     NO_FILM = "no film in the file", "give a file with a video track in a common codec"
     PAST_SOUND = "past the end of the sound", "check the time against the file"
     PAST_FILM = "past the end of the film", "check the time against the file"
-    TOO_SHORT = "not one sample of sound between these times", "check them against the file"
+    TOO_SHORT = "no sound between these times", "check them against the file"
     MANY_CHANNELS = "more than 64 channels of sound", "give a mix of them"
     TOO_LARGE = "larger than 8192 x 8192 pixels", "scale it down"
 

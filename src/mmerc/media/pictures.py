@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 _DECODERS = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
 # Otherwise a truncated picture would be returned with a grey remainder.
 _STRICT = {**LIMITS, "err_detect": "crccheck+explode"}
-_MEND = f"give a whole JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
+_MEND = f"give a complete JPEG or PNG of at most {LARGEST_SIDE} x {LARGEST_SIDE} pixels"
 _LUMA = np.array((0.299, 0.587, 0.114), np.float32)  # ITU-R BT.601
 
 

@@ -30,11 +30,11 @@ _MOST_CUES = 100_000
 _LONGEST_CUE = 10_000  # characters with markup; spoken lines have a few dozen
 
 _BELOW_ZERO = "times below zero are read as 0"
-_REVERSED = "a cue ends before it begins; its words are kept without sound and face"
+_REVERSED = "a cue ends before it starts; its words are kept without sound and face"
 _NO_LENGTH = "a cue has no length; its words are kept without sound and face"
 _NO_WORDS = "no words (nothing, music, or described sounds), left out"
-_REPEATED = "a cue repeats the one before it, and is joined to it"
-UNNAMED = "nothing names the speaker"
+_REPEATED = "a cue repeats the previous one and is joined to it"
+UNNAMED = "the speaker is not named"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
 REJECTED = "kept as words, though it may be a speaker's name"
 _BRACKETS = "kept as words, though it may be a speaker's name or a described sound"
@@ -154,7 +154,7 @@ def _check_count(path: Path, count: int) -> None:
     """Refuse an excessive number of cues."""
     if count > _MOST_CUES:
         problem = f"more than {_MOST_CUES:,} cues"
-        raise InputError(path, problem, "check that it is a subtitle file, or cut it into parts")
+        raise InputError(path, problem, "check that it is a subtitle file, or split it into parts")
 
 
 def _check_cues(path: Path, cues: Sequence[Cue]) -> None:
@@ -163,7 +163,7 @@ def _check_cues(path: Path, cues: Sequence[Cue]) -> None:
         if len(cue.text) > _LONGEST_CUE:
             where = f"{path}, line {cue.line}"
             problem = f"the cue has {len(cue.text):,} characters"
-            raise InputError(where, problem, "check that it is a subtitle file, or cut the cue")
+            raise InputError(where, problem, "check that it is a subtitle file, or split the cue")
     if all(cue.start is None for cue in cues):
         where = f"{path}, line {cues[0].line}"
         problem = "no cue in the file has readable times"

@@ -40,4 +40,4 @@ def _check_plain_and_small(path: Path, largest: int) -> None:
         raise InputError(path, "not a plain file", "check the path")
     if path.stat().st_size > largest:
         problem = f"larger than {largest // 2**20} MB"
-        raise InputError(path, problem, "check that it is the right file, or cut it into parts")
+        raise InputError(path, problem, "check that it is the right file, or split it into parts")

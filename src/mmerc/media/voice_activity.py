@@ -55,9 +55,9 @@ class UtteranceLimits:
     def __post_init__(self) -> None:
         if not (self.pause > 0 and self.shortest > 0 and self.longest >= 2 * self.shortest + 1):
             raise UsageError(
-                f"Utterances of {self.shortest} to {self.longest} s, parted by {self.pause} s, "
-                "cannot be cut; choose times above zero, and let the longest last a second more "
-                "than twice the shortest."
+                f"Utterances of {self.shortest} to {self.longest} s, separated by {self.pause} s, "
+                "are impossible; choose times above zero, and a longest utterance at least a "
+                "second longer than twice the shortest."
             )
 
 

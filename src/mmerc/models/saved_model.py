@@ -44,7 +44,9 @@ def _report_damage(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     except (OSError, ValueError) as error:
-        raise InputError(folder, "missing or incomplete", "copy the whole model folder") from error
+        raise InputError(
+            folder, "missing or incomplete", "copy the complete model folder"
+        ) from error
 
 
 def untrained_state(model: nn.Module) -> dict[str, Tensor]:
@@ -83,13 +85,13 @@ def load_weights(
     try:
         if sha256 is not None and file_fingerprint(path) != sha256:
             problem = "damaged, or not the file that belongs to its config.json"
-            raise InputError(path, problem, "copy the whole model folder again")
+            raise InputError(path, problem, "copy the complete model folder again")
         state, expected = load_file(path), module.state_dict().keys() - untrained
         if state.keys() != expected:
             raise RuntimeError(f"other tensors: {sorted(state.keys() ^ expected)}")
         module.load_state_dict(state, strict=False)
     except FileNotFoundError as error:
-        raise InputError(path, "no such file", "copy the whole model folder") from error
+        raise InputError(path, "no such file", "copy the complete model folder") from error
     except SafetensorError as error:
         raise InputError(path, "truncated or not safetensors", "copy or train it again") from error
     except RuntimeError as error:

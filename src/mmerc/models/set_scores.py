@@ -93,7 +93,7 @@ class SetScores:
             return cls(source=str(cast("dict[str, Any]", value)["source"]), by_modalities=scores)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = "scores for prediction sets that do not fit the model"
-            raise InputError(path, problem, "copy the whole model folder again") from error
+            raise InputError(path, problem, "copy the complete model folder again") from error
 
 
 def _grid_values(grid: ScoreGrid) -> dict[str, object]:

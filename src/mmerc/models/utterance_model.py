@@ -44,7 +44,9 @@ class UtteranceConfig(ModelConfig):
     def reads_single_utterances(self) -> Self:
         """Reject levelling: a single utterance has no recording to compare it with."""
         if self.levelling is not None:
-            raise ValueError("levelling needs whole conversations, but the model reads utterances")
+            raise ValueError(
+                "levelling needs complete conversations, but the model reads single utterances"
+            )
         return self
 
     @property

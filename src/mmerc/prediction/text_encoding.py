@@ -77,7 +77,7 @@ def load_encoder(
         return encoder, TrainedOn.read(folder), file_fingerprint(folder / "model.safetensors")
     if _is_model(folder):
         problem = "does not say which conversations it was trained on (no training_data.json)"
-        raise InputError(folder, problem, "copy the whole model folder, or name a run")
+        raise InputError(folder, problem, "copy the complete model folder, or name a run")
     name = str(source)
     encoder = TextEncoder.from_source(TextEncoderConfig(name=name, **(settings or {}))).eval()
     weights = file_fingerprint(resolve_encoder(name) / "model.safetensors")

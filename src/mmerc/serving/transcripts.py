@@ -64,7 +64,7 @@ def _check_ids(records: Sequence[ConversationRecord]) -> None:
     """InputError if two conversations have the same id."""
     if len({record.id for record in records}) < len(records):
         problem = "two conversations have the same id"
-        raise InputError(_WHERE, problem, "give every conversation an id of its own")
+        raise InputError(_WHERE, problem, "give every conversation its own id")
 
 
 def _build_tables(

@@ -162,7 +162,7 @@ def _too_large(largest: int) -> HTTPException:
     """Return the error for a file above the limit."""
     size = f"{largest / 2**20:g} MB"
     return HTTPException(
-        413, f"The file is larger than the {size} that this service accepts; cut it."
+        413, f"The file is larger than the {size} that this service accepts; shorten it."
     )
 
 

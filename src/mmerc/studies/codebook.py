@@ -13,14 +13,14 @@ _HEAD = """# Codebook
 
 Every column of every table of this study. An empty cell is a missing value. The `.csv` and the
 `.parquet` file of a table have the same columns; in the `.csv`, text that a spreadsheet would
-treat as a formula (it begins with =, +, -, @ or a tab) has an apostrophe in front. Emotions are the
+treat as a formula (it starts with =, +, -, @ or a tab) has an apostrophe in front. Emotions are the
 model's estimate of how people would label an utterance, not evidence of what somebody feels.
 """
 _TITLES = {
     "utterances": "one row per utterance",
     "recordings": "one row per recording",
     "speakers": "one row per speaker of a recording",
-    "transitions": "one row per pair of speakers and emotions that follow one another",
+    "transitions": "one row per pair of consecutive speakers and emotions",
 }
 
 

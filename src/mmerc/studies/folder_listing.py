@@ -101,13 +101,13 @@ def find_problem(path: Path, root: Path) -> str | None:
     except (OSError, RuntimeError) as error:
         code = getattr(error, "errno", errno.ELOOP)
         if code == errno.ELOOP:
-            return "a link that leads back to itself; replace it by the file"
+            return "a circular link; replace it by the file"
         if path.is_symlink():
             return "a link to a file that is missing; replace it by the file"
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         return f"cannot be read ({reason}); check the path"
     if not actual.is_relative_to(root):
-        return f"it leads out of {root}; move the file into that folder"
+        return f"it points outside  {root}; move the file into that folder"
     return None
 
 

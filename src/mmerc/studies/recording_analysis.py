@@ -107,7 +107,7 @@ class RecordingAnalyzer:
         with fetched(recording, study=self.folder.path) as local:
             analysis, words_from = _run(pipeline, local, work)
         if self.fingerprint(recording) != key:
-            problem = "it, or a file beside it, changed during the analysis"
+            problem = "it, or a file next to it, changed during the analysis"
             raise InputError(locate(recording), problem, "run the same command again")
         target = self.folder.recording(recording.name)
         with atomic_directory(target, overwrite=True) as folder:

@@ -128,7 +128,7 @@ class RemoteFolder:
                 if len(content) <= largest:
                     return content
             problem = f"larger than {largest // 2**20} MB"
-            fix = "check that it is the right file, or cut it into parts"
+            fix = "check that it is the right file, or split it into parts"
             raise InputError(f"{self}/{name}", problem, fix)
 
     def put(self, source: Path, name: str) -> None:

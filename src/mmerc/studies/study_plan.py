@@ -281,10 +281,10 @@ def _place(path: Path, text: str) -> Path:
         raise InputError(path, f"{text} is a URL", "copy the file into the folder and name it")
     if Path(text).is_absolute() or text.startswith("~") or ".." in Path(text).parts:
         fix = "name files by their path inside the folder"
-        raise InputError(path, f"{text} leads out of the study's folder", fix)
+        raise InputError(path, f"{text} is outside the study's folder", fix)
     file = path.parent / text
     if file.exists() and not file.resolve().is_relative_to(path.parent.resolve()):
-        raise InputError(path, f"{text} is a link that leads out of the study's folder", _FIX)
+        raise InputError(path, f"{text} is a link that points outside the study's folder", _FIX)
     return file
 
 
@@ -303,7 +303,7 @@ def _check_excluded(path: Path, study: StudyFile) -> set[str]:
     names |= {Path(entry.file).stem for entry in study.recordings if entry.name is None}
     for name in study.exclude:
         if name not in names and not (path.parent / name).exists():
-            raise InputError(path, f"exclude: {name} is none of the recordings", _FIX)
+            raise InputError(path, f"exclude: {name} is not one of the recordings", _FIX)
     return set(study.exclude)
 
 

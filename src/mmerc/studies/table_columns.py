@@ -208,7 +208,7 @@ def _contradicting(modality: str) -> str:
 
 def _interval_columns(label: str) -> tuple[TableColumn, ...]:
     """Return the columns of an emotion's share and interval."""
-    interval = "95 % Wilson interval of the share (utterances taken as independent)"
+    interval = "95 % Wilson interval of the share (utterances assumed independent)"
     return (
         _share(f"share_{label}", f"share of utterances that are {label}"),
         _share(f"share_{label}_low", f"lower end of the {interval}"),

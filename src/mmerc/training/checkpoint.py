@@ -59,7 +59,7 @@ def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"float": str(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"resume state cannot hold a {type(value).__name__}")
+    raise TypeError(f"resume state cannot contain a {type(value).__name__}")
 
 
 def _unshare(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def _vector_remarks(
         table = corpus.features.get(modality)
         if table is None:
             yield (
-                f"corpus {corpus.name!r} has no {modality} vectors, which the model takes: it "
+                f"corpus {corpus.name!r} has no {modality} vectors, which the model uses: it "
                 f"predicted without {modality}"
             )
             continue

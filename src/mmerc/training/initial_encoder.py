@@ -19,7 +19,7 @@ def copy_text_encoder(source: str, model: AnyModel) -> None:
         return
     initial = load_model(source).text_encoder
     if initial is None:
-        raise UsageError(f"initial_text_encoder: {source} has no text encoder of its own.")
+        raise UsageError(f"initial_text_encoder: {source} has no text encoder.")
     try:
         model.text_encoder.load_state_dict(initial.state_dict())
     except RuntimeError as error:

@@ -135,8 +135,8 @@ def _find_encoder(model: AnyModel) -> TextEncoder:
     encoder = model.text_encoder
     if not isinstance(encoder, TextEncoder) or encoder.config.tuning != "lora":
         raise UsageError(
-            "--lora needs a model that reads words by an encoder with LoRA adapters, such as "
-            "mmerc-mini-text; leave it out, which refits the last step."
+            "--lora needs a model whose text encoder has LoRA adapters, such as mmerc-mini-text; "
+            "without it, the output layer is refitted."
         )
     return encoder
 

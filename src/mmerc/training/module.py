@@ -145,8 +145,8 @@ class TrainingModule(lightning.LightningModule):
         bad = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
         raise MmercError(
             f"Training stopped in epoch {self.current_epoch + 1}, batch {batch_idx + 1}: the loss "
-            f"term {', '.join(bad) or 'total'} is not a finite number; the state of the last whole "
-            "epoch is kept, so lower the learning rate and train again."
+            f"term {', '.join(bad) or 'total'} is not a finite number; the state of the last "
+            "complete epoch is kept, so lower the learning rate and train again."
         )
 
     def on_validation_epoch_start(self) -> None:

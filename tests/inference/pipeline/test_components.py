@@ -56,7 +56,7 @@ def test_larger_model_explains_how_to_install_its_encoder(tmp_path, monkeypatch)
 def test_vectors_that_cannot_be_extracted(tmp_path, known):
     folder = save_model(tmp_path / "own", extractors=known)
     parts = load(folder)
-    assert "takes features that mmerc cannot extract" in parts.missing["audio"]
+    assert "needs features that mmerc cannot extract" in parts.missing["audio"]
     assert set(parts.extractors) == set(known) - {"audio"}
 
 
@@ -72,7 +72,7 @@ def test_combined_vectors_have_the_strictest_licence(tmp_path):
 def test_no_vectors_can_be_extracted(tmp_path):
     folder = save_model(tmp_path / "own", encoder=None, extractors={"video": "faces-of-mine"})
     with pytest.raises(
-        MmercError, match=r"No modality that .*own takes is available: .*faces-of-mine"
+        MmercError, match=r"No modality that .*own uses is available: .*faces-of-mine"
     ):
         load(folder)
     folder = save_model(tmp_path / "heard", encoder=None)

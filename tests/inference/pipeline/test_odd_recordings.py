@@ -17,7 +17,7 @@ from mmerc.media.segment import MediaError
 from mmerc.media.speakers.clustering import SpeakerCount, cluster_voices
 
 DATA = Path(__file__).parents[2] / "media" / "data"
-STILL = "The picture never changes: a face in it does not show how anything is said."
+STILL = "The picture never changes, so faces in it do not reflect the speech."
 NO_FACE = "No utterance has video: no face in any frame."
 
 

@@ -26,7 +26,7 @@ def test_name_options_are_parsed():
 
 @pytest.mark.parametrize("option", ["Mara", "=Mara", "SPEAKER_01=", " = ", ""])
 def test_option_without_speaker_or_name_is_refused(option):
-    with pytest.raises(UsageError, match="names nobody; write --name SPEAKER_01=Mara"):
+    with pytest.raises(UsageError, match="has no speaker or no name; write --name SPEAKER_01=Mara"):
         parse_names([option])
 
 

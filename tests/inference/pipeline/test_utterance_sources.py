@@ -105,7 +105,7 @@ def test_wordless_turns_are_utterances_with_a_remark():
 def test_fewer_speakers_than_stated_gives_a_remark():
     heard = turns(("A", 0, 1), ("B", 1, 2), ("A", 2, 3))
     assert missing_speaker_remarks(heard, SpeakerCount(3, 4)) == (
-        "2 of the 3 speakers asked for could be told apart by voice.",
+        "2 of the 3 requested speakers could be distinguished by voice.",
     )
     assert missing_speaker_remarks(heard, SpeakerCount(2, 2)) == ()
 

@@ -62,7 +62,7 @@ def _table_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
     places = {(item.conversation, item.id): i for i, item in enumerate(analysis.predictions)}
     rows = read_label_rows(path)
     if not any((_cell(row, "conversation"), _cell(row, "id")) in places for _, row in rows):
-        problem = f"no line is of an utterance of {analysis.recording}"
+        problem = f"no line belongs to an utterance of {analysis.recording}"
         raise InputError(path, problem, "check that it is a corrected file of this analysis")
     used: set[int] = set()
     for where, row in rows:
@@ -104,7 +104,7 @@ def _tier_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
         raise InputError(path, f"an empty annotation: {problem}", "export it again")
     pairs = _match(lines, analysis.predictions)
     if not pairs:
-        problem = f"no line fits the times of an utterance of {analysis.recording}"
+        problem = f"no line matches the times of an utterance of {analysis.recording}"
         raise InputError(path, problem, "check that it is of this recording")
     for place, line in enumerate(lines):
         where = (
@@ -112,7 +112,7 @@ def _tier_lines(path: Path, analysis: Analysis) -> Iterator[CorrectedLine]:
         )
         _check_times(line, where, analysis)
         if place not in pairs:
-            problem = "fits no utterance of the analysis"
+            problem = "matches no utterance of the analysis"
             fix = "change the boundaries of an utterance instead of adding one"
             raise InputError(where, problem, fix)
         yield _tier_line_values(line, pairs[place], where, analysis)
@@ -122,7 +122,7 @@ def _check_recording(file: TierFile, analysis: Analysis) -> None:
     """Refuse a file for another recording; the recording itself may be missing."""
     stems = {Path(name).stem for name in file.media}
     if stems and Path(printable(analysis.recording)).stem not in stems:
-        problem = f"its tiers are of {file.media[0]}, the analysis is of {analysis.recording}"
+        problem = f"its tiers are for {file.media[0]}, but the analysis is of {analysis.recording}"
         raise InputError(file.path, problem, "name the analysis of that recording")
 
 
@@ -202,7 +202,7 @@ def _match(
 def _check_times(line: _TierLine, where: str, analysis: Analysis) -> None:
     """Refuse an interval without duration, or past the end of the recording."""
     if line.interval.end <= line.interval.start:
-        raise InputError(where, "it ends where it begins", "give it a length")
+        raise InputError(where, "its start and end are equal", "give it a length")
     if analysis.duration is not None and line.interval.end > analysis.duration + _TOLERANCE:
         problem = f"past the end of the recording, which lasts {analysis.duration:.1f} s"
         raise InputError(where, problem, "check that the file is of this recording")

@@ -177,7 +177,7 @@ class EditedLines:
         """Split a line in two; the second one's id contains the correction's number."""
         first, second = line.text[: edit.character].rstrip(), line.text[edit.character :].lstrip()
         if not first or not second:
-            problem = f"nothing of its words would be on one side of character {edit.character}"
+            problem = f"splitting at character {edit.character} would leave one side without words"
             raise InputError(f"line {line.id!r}", problem, "split it between two words")
         middle = _split_time(line, edit)
         key = f"{line.id}.{number}"

@@ -76,8 +76,8 @@ def _remarks(lines: list[EditedLine], corrections: list[Correction]) -> Iterator
         yield f"{excluded} of {len(lines)} utterances were excluded by people."
     if stale := sum(line.is_stale and not line.excluded for line in lines):
         yield (
-            f"The predictions of {stale} utterances are of the words, speaker or times before they "
-            "were corrected."
+            f"The predictions of {stale} utterances are older than corrections of their words, "
+            "speaker or times."
         )
 
 

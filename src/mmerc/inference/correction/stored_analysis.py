@@ -170,7 +170,9 @@ def _read_page(path: Path, count: int) -> dict[str, Any]:
     try:
         data = json.loads(match[1]) if match else {}
         if match and len(data["utterances"]) != count:
-            problem = f"has {len(data['utterances'])} utterances, the table beside it {count}"
+            problem = (
+                f"has {len(data['utterances'])} utterances, but the table next to it has {count}"
+            )
             raise InputError(path, problem, "keep the files of one analysis together")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, "not the page of an analysis", _FIX) from error

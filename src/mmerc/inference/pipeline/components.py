@@ -80,7 +80,7 @@ def load_components(
             missing[modality] = problem
     if missing and missing.keys() == model.inputs.output_widths.keys():
         reasons = " ".join(missing.values())
-        raise MmercError(f"No modality that {name} takes is available: {reasons}")
+        raise MmercError(f"No modality that {name} uses is available: {reasons}")
     return Components(model=model, name=display_name, extractors=extractors, missing=missing)
 
 
@@ -88,7 +88,7 @@ def _find_obstacle(extractor: str, *, model: str, commercial_only: bool) -> str 
     """Return why an extractor required by ``model`` cannot be used; None if it can."""
     parts = extractor.split(JOINT)
     if not _LICENSED_AS.keys() >= set(parts):
-        return f"{model} takes features that mmerc cannot extract ({extractor})."
+        return f"{model} needs features that mmerc cannot extract ({extractor})."
     licensed = [_LICENSED_AS[part] for part in parts]
     forbidden = [item for item in licensed if not find_component(item).commercial]
     if commercial_only and forbidden:

@@ -258,7 +258,7 @@ class Pipeline:
         if modalities and all(modalities <= absent.get(item.id, {}).keys() for item in utterances):
             reasons = dict.fromkeys(why[m] for why in absent.values() for m in modalities)
             problem = f"no usable {' or '.join(modalities)} ({'; '.join(reasons)})"
-            raise MediaError(recording, problem, "give a recording in which somebody speaks")
+            raise MediaError(recording, problem, "give a recording with speech")
 
     def read(
         self,

@@ -38,7 +38,7 @@ def missing_speaker_remarks(turns: Sequence[Turn], count: SpeakerCount) -> tuple
     number = len({turn.speaker for turn in turns})
     if number >= count.fewest:
         return ()
-    return (f"{number} of the {count.fewest} speakers asked for could be told apart by voice.",)
+    return (f"{number} of the {count.fewest} requested speakers could be distinguished by voice.",)
 
 
 def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[str, ...]:
@@ -47,8 +47,8 @@ def silent_turn_remarks(silent: Sequence[Turn], turns: Sequence[Turn]) -> tuple[
         return ()
     names = ", ".join(dict.fromkeys(turn.speaker for turn in silent))
     return (
-        f"{len(silent)} of {len(turns)} turns ({names}) have no words, and no utterance stands for "
-        "them. Words during a turn inside another belong to the longer one.",
+        f"{len(silent)} of {len(turns)} turns ({names}) have no words and are "
+        "not utterances. Words during a turn inside another belong to the longer one.",
     )
 
 

@@ -18,7 +18,7 @@ def parse_names(options: Iterable[str]) -> dict[str, str]:
     for option in options:
         speaker, _, name = (part.strip() for part in option.partition("="))
         if not speaker or not name:
-            raise UsageError(f"{option!r} names nobody; write --name SPEAKER_01=Mara.")
+            raise UsageError(f"{option!r} has no speaker or no name; write --name SPEAKER_01=Mara.")
         if speaker in names:
             raise UsageError(f"{speaker!r} is named twice; give one --name for each speaker.")
         names[speaker] = name

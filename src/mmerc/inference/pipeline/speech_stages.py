@@ -94,7 +94,7 @@ def find_speakers(
         return heard, missing_speaker_remarks(heard, voices.count)
     spans = find_spans(recording, work, report)
     alone = tuple(Turn(speaker="SPEAKER_01", start=s.start, end=s.end) for s in spans)
-    return alone, ("No voices could be told apart: all speech is assigned to one speaker.",)
+    return alone, ("Voices could not be distinguished: all speech is assigned to one speaker.",)
 
 
 def check_against_speech(

@@ -13,7 +13,7 @@ from mmerc.media.segment import MediaError
 
 _LOOKS, _HEIGHT = 5, 120  # frames, pixels
 _CHANGE = 2.0  # grey levels of 256; compression changes a still picture less
-_REMARK = "The picture never changes: a face in it does not show how anything is said."
+_REMARK = "The picture never changes, so faces in it do not reflect the speech."
 
 
 def still_remarks(recording: Path, info: MediaInfo) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class FromSubtitles:
         utterances = subtitles.utterances
         if not utterances:
             problem = "no words in any cue, only music or described sounds"
-            raise MediaError(self.subtitles, problem, "give subtitles of what is said")
+            raise MediaError(self.subtitles, problem, "give subtitles of the speech")
         late = check_times(self.subtitles, utterances, recording, info, what="cues")
         remarks = [*subtitles.remarks, *late]
         if info.has_sound:
@@ -128,7 +128,7 @@ class FromSpeech:
         spans = find_spans(recording, work, report)
         if not spans:
             problem = "no speech detected"
-            raise MediaError(recording, problem, "give its subtitles if somebody speaks in it")
+            raise MediaError(recording, problem, "give its subtitles if it contains speech")
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         voices = () if self.as_live else choose_spoken(turns, spans)
         exact = self.turns is None  # turns from a file may include pauses

@@ -80,7 +80,9 @@ class FromWords:
                 "neighbours.",
             )
         if self.turns is None and not info.has_sound:
-            return (), ("The speakers are unknown: the words name nobody, and there is no sound.",)
+            return (), (
+                "The speakers are unknown: the words have no speakers, and there is no sound.",
+            )
         turns, remarks = find_speakers(recording, self.turns, self.voices, work=work, report=report)
         if labelled and self.turns is not None:
             ignored = f"Speakers are those of {self.turns.name}, not those of {self.words.name}."

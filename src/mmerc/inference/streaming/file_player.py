@@ -35,7 +35,7 @@ def check_sound(path: Path) -> MediaInfo:
     """Inspect a file; MediaError if it is not a recording or has no sound."""
     info = probe(path)
     if not info.has_sound:
-        raise MediaError(path, "the file has no sound", "give one in which somebody speaks")
+        raise MediaError(path, "the file has no sound", "give one with speech")
     return info
 
 

@@ -167,7 +167,7 @@ class LiveSession:
 
         ``name`` is used in place of a recording's file name.
         """
-        remarks = ("Analysed live: each utterance is predicted from the past alone.",)
+        remarks = ("Analysed live: each utterance is predicted from the past only.",)
         return self._results.analysis(name, seconds=self.seconds, remarks=remarks)
 
     @property

@@ -90,7 +90,7 @@ def _cut_chunks(sound: Iterable[Samples]) -> Iterator[tuple[float, Samples]]:
     Shape: -> start in seconds, [160000].
     """
     step = int(_STEP_SECONDS * SAMPLE_RATE)
-    buffer, start = np.zeros(0, np.float32), 0  # remaining samples after the last whole chunk
+    buffer, start = np.zeros(0, np.float32), 0  # remaining samples after the last complete chunk
     ahead = 0  # samples from the start of the buffer to the start of the next chunk
     for piece in sound:
         buffer = np.concatenate([buffer, piece])

@@ -55,7 +55,7 @@ def read_seconds(where: str, name: str, value: object) -> float:
 def check_order(where: str, start: float, end: float) -> None:
     """InputError if the end is before the start."""
     if end < start:
-        raise InputError(where, f"it ends at {end:g} s, before it begins at {start:g} s", FIX)
+        raise InputError(where, f"it ends at {end:g} s, before it starts at {start:g} s", FIX)
 
 
 def join_pieces(segments: Sequence[WrittenSegment]) -> list[WrittenSegment]:

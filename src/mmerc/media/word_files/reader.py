@@ -66,7 +66,7 @@ def read_words(path: str | Path, *, media: str | Path | None = None) -> TimedWor
     if not timed.words:
         raise InputError(path, "no spoken words in it", "give the words of the recording")
     if len(timed.words) > _MOST_WORDS:
-        raise InputError(path, f"more than {_MOST_WORDS:,} words", "cut it into parts")
+        raise InputError(path, f"more than {_MOST_WORDS:,} words", "split it into parts")
     latest = max(timed.words, key=lambda word: word.end)
     if latest.end > _LONGEST:
         problem = f"{latest.text[:40]!r} ends at {latest.end:g} s, after 100 hours"

@@ -70,7 +70,7 @@ def _read_segments(path: str, content: Mapping[str, Any]) -> Iterator[WrittenSeg
                              pieces=pieces)  # fmt: skip
         return
     if not segments and "segments" not in content:
-        problem = "no transcript (none of 'segments', 'words' and 'transcription' is in it)"
+        problem = "no transcript (it has none of 'segments', 'words' and 'transcription')"
         raise InputError(path, problem, f"give the JSON of {_PROGRAMS}")
     for number, item in enumerate(segments, start=1):
         where = f"{path}, segment {number}"

@@ -25,7 +25,7 @@ class _LanguageModelConfig(FusionConfig):
     def text_alone(cls, modalities: tuple[Modality, ...]) -> tuple[Modality, ...]:
         """Reject other modalities."""
         if modalities != ("text",):
-            raise ValueError("a language model takes text only")
+            raise ValueError("a language model accepts text only")
         return modalities
 
 

@@ -55,8 +55,8 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         config, widths = self.config, self.inputs.output_widths
         if "-VisExtNet" in config.ablations and widths["video"] == VISEXTNET_WIDTH:
             raise UsageError(
-                f"-VisExtNet takes a 3D-CNN's video vectors, but the corpus's are {VISEXTNET_WIDTH}"
-                " wide, as VisExtNet's; prepare others with `mmerc prepare manifest`."
+                "-VisExtNet needs a 3D-CNN's video vectors, but the corpus's have VisExtNet's "
+                f"width ({VISEXTNET_WIDTH}); prepare others with `mmerc prepare manifest`."
             )
         self.text_dropout = StoredTextDropout(config.text_dropout, self.text_encoder)
         self.context = ContextModelling(widths, config)

@@ -68,7 +68,7 @@ class Connection:
             except TimeoutError:
                 problem = f"No start or resume came within {patience:g} seconds"
                 raise RefusedError(
-                    "idle", f"{problem}; connect again and begin with one."
+                    "idle", f"{problem}; connect again and send one first."
                 ) from None
             try:
                 return await self._open_session(message)
@@ -87,8 +87,8 @@ class Connection:
             if isinstance(session.connection, Connection):
                 session.connection.displaced.set()
         else:
-            fix = "begin with start or resume"
-            raise RefusedError("protocol", f"The session has not begun; {fix}.", fatal=False)
+            fix = "send start or resume first"
+            raise RefusedError("protocol", f"The session has not started; {fix}.", fatal=False)
         session.connection = self
         await self._send(describe_session(session, after=after, resumed=resumed).model_dump_json())
         return session, after
@@ -132,7 +132,7 @@ class Connection:
             return self._read_binary(message, session)
         parsed = read_message(message)
         if isinstance(parsed, (Start, Resume)):
-            problem = "The session has begun already"
+            problem = "The session has already started"
             raise RefusedError(
                 "protocol", f"{problem}; open a connection for another.", fatal=False
             )

@@ -125,7 +125,7 @@ class LiveSessions:
         try:
             return task.result()
         except RefusedError as refusal:
-            return f"Live sessions cannot begin: {refusal.message}"
+            return f"Live sessions cannot start: {refusal.message}"
 
     async def _load_once(self) -> LiveComponents:
         """Load the networks once; RefusedError if not installed or the model is unusable."""

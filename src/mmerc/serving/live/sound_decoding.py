@@ -41,7 +41,7 @@ class _PcmSound:
             size = self.dtype.itemsize
             problem = f"A sound message has {len(data)} bytes"
             raise RefusedError(
-                "sound", f"{problem}; send whole samples of {size} bytes.", fatal=False
+                "sound", f"{problem}; send complete samples of {size} bytes.", fatal=False
             )
         samples = np.frombuffer(data, self.dtype)
         if self.dtype.kind == "i":

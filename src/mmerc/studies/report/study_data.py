@@ -65,7 +65,7 @@ def read_study_data(study: str | Path) -> StudyData:
     """Read a study; InputError if its tables are missing or damaged."""
     sequences = read_sequences(study)
     if not len(sequences.row):
-        fix = "analyse recordings in which somebody speaks"
+        fix = "analyse recordings with speech"
         raise InputError(Path(study) / UTTERANCES_FILE, "has no utterances", fix)
     probabilities = [PROBABILITY + name for name in sequences.labels]
     factors = ("condition", "group", "participant", "speaker")

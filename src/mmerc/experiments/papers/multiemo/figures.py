@@ -52,8 +52,8 @@ def _draw_heat_maps(records: Records) -> Plot:
         _draw_square(axis, values)
         axis.set_title(f"{name.replace('_', ', ')} ({len(values)})", fontsize=8)
     caption = (
-        "Heat maps of one utterance's features, from each modality alone to all together; purple "
-        "is above 0, orange below, the darkest the largest of each map."
+        "Heat maps of one utterance's features, from single modalities to all together; purple "
+        "is above 0, orange below; the darkest colour marks the largest value of each map."
     )
     return Plot(name="heat-maps", title="Features", caption=caption, figure=figure, records=records)
 
