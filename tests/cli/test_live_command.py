@@ -12,6 +12,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from mmerc.cli.commands.live import _format_utterance
+from mmerc.inference.streaming.events import LiveUtterance
 from mmerc.inference.streaming.live_components import LiveComponents
 from mmerc.media.decode import read_sound
 
@@ -69,6 +71,30 @@ def sounddevice(monkeypatch):
         monkeypatch.setitem(sys.modules, "sounddevice", module)
 
     return install
+
+
+@pytest.mark.parametrize(
+    ("doubt", "line"),
+    [
+        (None, "[1] 1:05.2  Ada  joy 82%       Yes."),
+        ("no words", "[1] 1:05.2  Ada  joy 82% | doubtful Yes."),
+    ],
+)
+def test_a_doubtful_emotion_is_marked(doubt, line):
+    utterance = LiveUtterance(
+        index=1,
+        start=65.2,
+        end=66.0,
+        text="Yes.",
+        speaker="Ada",
+        emotion="joy",
+        probabilities={"joy": 0.82},
+        effects={},
+        context_effect=None,
+        modalities=("text",),
+        doubtful_label=doubt,
+    )
+    assert _format_utterance(utterance) == line
 
 
 def test_file_at_full_speed(mmerc, turn, tmp_path):

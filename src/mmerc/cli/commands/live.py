@@ -219,6 +219,7 @@ def _print_event(event: LiveEvent, *, form: str) -> None:
 def _format_utterance(item: LiveUtterance) -> str:
     minutes, seconds = divmod(item.start, 60)
     share = item.probabilities[item.emotion]
-    emotion = f"{item.emotion} {share:.0%}"
+    doubt = "" if item.doubtful_label is None else " | doubtful"
+    emotion = f"{item.emotion} {share:.0%}{doubt}"
     text = item.text or "(no words)"
     return f"[{item.index}] {minutes:.0f}:{seconds:04.1f}  {item.speaker}  {emotion:<13} {text}"
