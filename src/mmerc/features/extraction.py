@@ -19,7 +19,7 @@ from mmerc.free_memory import return_free_memory
 from mmerc.media.segment import Segment
 
 _CRASHED = "the file crashed the decoder or the extractor"
-_RELEASE_EVERY = 2  # utterances: frames and batches of many sizes leave gaps in the memory
+_RELEASE_EVERY = 8  # utterances: frames and batches of many sizes leave gaps in the memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

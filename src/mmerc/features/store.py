@@ -22,6 +22,12 @@ from numpy.typing import NDArray
 
 from mmerc.conversation import MODALITIES, Modality
 from mmerc.errors import InputError
+from mmerc.features.arrow_columns import (
+    bool_column,
+    read_vectors,
+    string_column,
+    vector_column,
+)
 from mmerc.files import atomic_file, fingerprint, read_json, write_json
 
 Vector = NDArray[np.float32]
@@ -176,27 +182,20 @@ def to_arrow(rows: Sequence[FeatureRow], dim: int) -> pa.Table:
     """Convert rows to an Arrow table."""
     return pa.table(
         {
-            "conversation": pa.array([row.conversation for row in rows], pa.string()),
-            "utterance": pa.array([row.utterance for row in rows], pa.string()),
-            "vector": _vector_column([row.vector for row in rows], dim),
-            "absent_because": pa.array([row.absent_because for row in rows], pa.string()),
-            "saw_label": pa.array([row.saw_label for row in rows], pa.bool_()),
+            "conversation": string_column([row.conversation for row in rows]),
+            "utterance": string_column([row.utterance for row in rows]),
+            "vector": vector_column([row.vector for row in rows], dim),
+            "absent_because": string_column([row.absent_because for row in rows]),
+            "saw_label": bool_column([row.saw_label for row in rows]),
         }
     )
-
-
-def _vector_column(vectors: Sequence[Vector | None], dim: int) -> pa.Array:
-    """Build an Arrow column of fixed-size float32 lists, null if a vector is absent."""
-    filled = [np.zeros(dim, np.float32) if vector is None else vector for vector in vectors]
-    values = np.concatenate(filled) if filled else np.zeros(0, np.float32)
-    absent = np.array([vector is None for vector in vectors], dtype=bool)
-    return pa.FixedSizeListArray.from_arrays(pa.array(values), dim, mask=pa.array(absent))
 
 
 def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
     """Read the rows of a part; InputError if the file is damaged."""
     try:
-        yield from from_arrow(pq.read_table(path), dim)
+        with pq.ParquetFile(path) as file:
+            yield from from_arrow(file.read(), dim)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         problem = "not a complete part of a feature store"
         raise InputError(path, problem, "extract the features again") from error
@@ -204,21 +203,20 @@ def _read_part(path: Path, dim: int) -> Iterator[FeatureRow]:
 
 def from_arrow(table: pa.Table, dim: int) -> list[FeatureRow]:
     """Convert an Arrow table to rows; KeyError or ValueError for an unexpected schema."""
-    vectors = table.column("vector").combine_chunks()
-    matrix = np.empty((len(vectors), dim), np.float32)  # copied: rows need a NumPy base array
-    matrix[:] = np.asarray(vectors.values, dtype=np.float32).reshape(-1, dim)
-    present = np.asarray(vectors.is_valid())
+    vectors = read_vectors(table.column("vector").combine_chunks(), dim)
     names = ("conversation", "utterance", "absent_because", "saw_label")
     columns = [table.column(name).to_pylist() for name in names]
     return [
         FeatureRow(
             conversation=conversation,
             utterance=utterance,
-            vector=matrix[i] if present[i] else None,
+            vector=vector,
             absent_because=reason,
             saw_label=saw_label,
         )
-        for i, (conversation, utterance, reason, saw_label) in enumerate(zip(*columns, strict=True))
+        for vector, conversation, utterance, reason, saw_label in zip(
+            vectors, *columns, strict=True
+        )
     ]
 
 

@@ -29,7 +29,7 @@ from mmerc.nn.padding import split_count
 from mmerc.precision import fast_bfloat16
 
 _FACES = 20
-_COUNTS = (64, 32, 16, 8, 4, 2, 1)  # number of faces per call of the network
+_COUNTS = (64, 32, _FACES, 16, 8, 4, 2, 1)  # number of faces per call of the network
 Faces = NDArray[np.uint8]
 _Value = TypeVar("_Value", bound=np.generic)
 
