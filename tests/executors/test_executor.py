@@ -3,6 +3,7 @@ import signal
 import time
 from concurrent.futures import Future
 from contextlib import nullcontext
+from multiprocessing import forkserver
 
 import pytest
 import torch
@@ -58,6 +59,14 @@ def test_processes_share_the_cores(monkeypatch):
     assert {threads for _, threads, _ in actual} == {2}
     monkeypatch.setattr(local, "available_cores", lambda: 1)
     assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
+
+
+def test_processes_come_from_imports_that_started_early():
+    executor = Executor(jobs=2, preload=("wave",))
+    executor.start_imports()
+    server = forkserver._forkserver._forkserver_pid
+    assert executor.map(abs, [-1, -2]) == [1, 2]
+    assert forkserver._forkserver._forkserver_pid == server
 
 
 def test_processes_are_reused():

@@ -5,6 +5,7 @@ import torch
 
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import _Collate
+from mmerc.models.inputs import encode_windows
 from mmerc.prediction.run_model import build_model_examples, run_model
 
 SIZES = (7, 1, 4, 9, 2, 4, 12)
@@ -93,3 +94,34 @@ def test_everything_is_absent_without_vectors(make_model, small_corpus):
     actual = run_model(model, build_model_examples(model, small_corpus.splits["test"], {}))
     assert torch.isfinite(actual.probabilities).all()
     assert all(weight.isnan().all() for weight in actual.weights.values())
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens", "threads"), [(8, False, 1), (8, True, 1), (130, False, 2)]
+)
+def test_few_utterances_are_fused_on_one_thread(
+    make_model, make_examples, monkeypatch, size, tokens, threads
+):
+    """Their text, if it has to be encoded, may use all threads."""
+    model = make_model("df-erc", tokens=tokens).eval()
+    examples = make_examples([size], tokenizer=model.tokenizer)
+    fused, encoded = [], []
+    forward, before = model.forward, torch.get_num_threads()
+
+    def counted(batch):
+        fused.append(torch.get_num_threads())
+        return forward(batch)
+
+    def encoder(*arguments):
+        encoded.append(torch.get_num_threads())
+        return encode_windows(*arguments)
+
+    monkeypatch.setattr(model, "forward", counted)
+    torch.set_num_threads(2)
+    try:
+        run_model(model, examples, effects=True, window_encoder=encoder)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(fused) == {threads}
+    assert set(encoded) == ({2} if tokens else set())

@@ -45,6 +45,13 @@ class Executor:
     items_per_process: int | None = None
     preload: tuple[str, ...] = ()
 
+    def start_imports(self) -> None:
+        """Start the imports of local processes in the background, if they will be needed soon."""
+        if self.engine == "local" and self.jobs > 1:
+            from mmerc.executors.local import start_imports
+
+            start_imports(self.preload)
+
     @contextmanager
     def start(self) -> Iterator[Workers]:
         """Start workers that share the cores until the block ends."""

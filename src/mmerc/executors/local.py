@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from typing import ClassVar, TypeVar
 
 from mmerc.executors.pool import WorkerLostError
@@ -59,8 +60,7 @@ def open_processes(
     """
     share = threads or max(1, available_cores() // jobs)
     settings = (share, dict([_ALLOCATION]) | os.environ)
-    with _large_pages():
-        context = worker_context(*preload)
+    context = start_imports(preload)
     with ProcessPoolExecutor(jobs, context, _set_up_process, settings) as processes:
         try:
             yield ProcessPool(processes)
@@ -70,6 +70,12 @@ def open_processes(
             raise
         finally:
             _kill_leftovers(processes)
+
+
+def start_imports(preload: Collection[str] = ()) -> BaseContext:
+    """Start the imports of later processes in the background (``worker_context``)."""
+    with _large_pages():
+        return worker_context(*preload)
 
 
 def _kill_leftovers(processes: ProcessPoolExecutor) -> None:

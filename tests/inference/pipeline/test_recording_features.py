@@ -1,5 +1,6 @@
 """Features of a few utterances are computed without worker processes."""
 
+import importlib
 import multiprocessing
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import torch
 
 from mmerc.conversation import Utterance
+from mmerc.executors import local
 from mmerc.features.registry import NamedExtractor
 from mmerc.inference.pipeline import recording_features
-from mmerc.inference.pipeline.recording_features import extract_features
+from mmerc.inference.pipeline.recording_features import extract_features, start_workers
 from short_films import cut
 
 
@@ -43,14 +45,14 @@ def test_few_utterances_run_in_process_with_equal_vectors(tmp_path, monkeypatch)
     assert all(np.array_equal(alone[key], pooled[key]) for key in alone)
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_threads_are_restored(fails):
-    before = torch.get_num_threads()
-    try:
-        with recording_features._one_thread():
-            assert torch.get_num_threads() == 1
-            if fails:
-                raise ValueError
-    except ValueError:
-        assert fails
-    assert torch.get_num_threads() == before
+@pytest.mark.parametrize(("duration", "workers"), [(59.0, 2), (60.0, 1), (None, 2), (60.0, 2)])
+def test_imports_start_early_only_for_long_recordings(monkeypatch, duration, workers):
+    started = []
+    monkeypatch.setattr(local, "start_imports", started.append)
+    start_workers(workers, duration=duration)
+    assert started == [recording_features._MODULES] * (duration == 60 and workers == 2)
+
+
+def test_modules_that_are_imported_early_exist():
+    for name in recording_features._MODULES:
+        importlib.import_module(name)

@@ -25,6 +25,7 @@ from mmerc.models.embedded_models import (
 from mmerc.models.model_folder import locate_model
 from mmerc.models.registry import load_model
 from mmerc.models.training_data import TrainedOn
+from mmerc.threads import one_thread
 
 # Trained on RAVDESS and FER2013.
 _NON_COMMERCIAL = (DEFAULT_MODEL, BASE_MODEL, LIVE_MODEL, FORMER_MODEL)
@@ -67,7 +68,8 @@ def load_components(
     folder = locate_model(name)
     model, extractor_names = load_model(folder), TrainedOn.read(folder).extractors
     if model.text_encoder is not None:
-        model.text_encoder.merge_adapters()
+        with one_thread():
+            model.text_encoder.merge_adapters()
     display_name = Path(name).name or folder.resolve().name
     extractors: dict[Modality, NamedExtractor] = {}
     missing: dict[Modality, str] = {}

@@ -28,6 +28,7 @@ from mmerc.inference.pipeline.recording_features import (
     Unavailable,
     extract_features,
     extract_speakers_faces,
+    start_workers,
 )
 from mmerc.inference.pipeline.segmentation import UtteranceSource
 from mmerc.inference.pipeline.shortfalls import CONTRADICTS, list_shortfalls
@@ -205,6 +206,8 @@ class Pipeline:
             **find.settings(),
         }
         with WorkFolder.open(folder, of=description) as work:
+            if not isinstance(find, FromSpeech):  # transcription needs the memory
+                start_workers(self.workers, duration=info.duration)
             segmentation = find(recording, info, work=work, report=report)
             return_free_memory()  # of the transcriber, before workers for feature extraction start
             utterances = rename_speakers(segmentation.utterances, names or {})

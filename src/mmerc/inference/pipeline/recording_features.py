@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from mmerc.conversation import Modality, Utterance
 from mmerc.errors import InputError, MmercError
@@ -18,10 +15,13 @@ from mmerc.features.registry import ExtractorBuilder, NamedExtractor
 from mmerc.features.store import FeatureStore, FeatureTable
 from mmerc.files import write_error
 from mmerc.inference.pipeline.progress import Hook, Step
+from mmerc.threads import one_thread
 
 # [decided] Fewer utterances are processed here, because starting workers would take longer. A film
 # that crashes the decoder then ends the analysis, as with one worker.
 _FEW = 10
+_LONG = 60.0  # seconds; shorter recordings may have fewer utterances
+_MODULES = ("mmerc.features.whisper_means", "mmerc.features.face_tracks")  # of most extractors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +56,11 @@ def extract_features(
         built = extractor()
         store = FeatureStore.create(stores, built.spec)
         if len(tasks) < _FEW:
-            with _one_thread():
+            with one_thread():  # like a worker, so that vectors are bit-identical
                 extract_all(tasks, lambda: built, store, executor=Executor(), report=forward)
         else:
             del built  # every worker builds its own
-            extract_all(tasks, extractor, store, executor=Executor(jobs=workers), report=forward)
+            extract_all(tasks, extractor, store, executor=_workers(workers), report=forward)
         return store.read()
     except OSError as error:
         raise write_error(stores, error) from error
@@ -104,12 +104,12 @@ def extract_speakers_faces(
     return choose_speakers_faces(features, speakers, spec=extractor().spec)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread, like a worker, so that vectors are bit-identical."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def start_workers(workers: int, *, duration: float | None) -> None:
+    """Start the imports of later worker processes, if the recording is long enough to need them."""
+    if duration is not None and duration >= _LONG:
+        _workers(workers).start_imports()
+
+
+def _workers(count: int) -> Executor:
+    """Return the executor for many utterances."""
+    return Executor(jobs=count, preload=_MODULES)

@@ -121,9 +121,12 @@ def crops(frames: Tensor, frame: Tensor, boxes: Tensor, size: int) -> Tensor:
     top, bottom, y_share, y_inside = _positions(boxes[:, 1], boxes[:, 3], height, size)
     pixels = frames.reshape(-1, 3)
 
+    def choose(places: Tensor) -> Tensor:  # a third of the time of pixels[places]
+        return pixels.index_select(0, places.flatten()).view(*places.shape, 3)
+
     def row(y: Tensor) -> Tensor:
         start = ((frame[:, None] * height + y) * width)[:, :, None]
-        before, after = (pixels[start + x[:, None, :]].float() for x in (left, right))
+        before, after = (choose(start + x[:, None, :]).float() for x in (left, right))
         return torch.lerp(before, after, x_share[:, None, :, None])
 
     sampled = torch.lerp(row(top), row(bottom), y_share[:, :, None, None])
