@@ -19,10 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, BertTokenizerFast, WavLMConfig, WavLMModel
 
 from mmerc.data.batch import ConversationBatch, Tokens, Waveforms
@@ -132,15 +134,23 @@ def step() -> None:
     model, recipe = mini()
     batch = batch_of(utterances=8, seconds=4, tokens=96)
     optimizer = create_optimizer(model, recipe.training)
-    alone, whole, update = seconds(
-        lambda: encoders_alone(model, batch),
-        lambda: forward_backward(model, batch),
-        lambda: void(optimizer.step()),
-    )
+    runs = partial(encoders_alone, model, batch), partial(forward_backward, model, batch)
+    alone, whole, update = seconds(*runs, lambda: void(optimizer.step()))
+    least, products = map(count_products, runs)
     print(f"both encoders, forward and backward: {alone:.3f} s")
-    print(f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times)")
+    print(
+        f"DQ-Former, forward and backward: {whole:.3f} s ({whole / alone:.2f} times;"
+        f" {products / least:.2f} times the products)"
+    )
     print(f"optimiser: {update:.3f} s")
     print(f"an epoch of 1,250 steps: {(whole + update) * 1250 / 60:.1f} min")
+
+
+def count_products(function: Callable[[], None]) -> float:
+    """Count the floating-point operations of matrix products and convolutions."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()
 
 
 def parts() -> None:
