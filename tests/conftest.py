@@ -91,12 +91,12 @@ def browser():
         started.close()
 
 
-def watched(page):
+def record_page(page):
     """Record the requests and errors of a page."""
-    page.asked, page.complaints, page.ignored = [], [], ()
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("console", lambda m: m.type in page.ignored or page.complaints.append(m.text))
+    page.requested_urls, page.error_messages, page.ignored = [], [], ()
+    page.on("request", lambda request: page.requested_urls.append(request.url))
+    page.on("pageerror", lambda error: page.error_messages.append(str(error)))
+    page.on("console", lambda m: m.type in page.ignored or page.error_messages.append(m.text))
     return page
 
 
@@ -114,7 +114,7 @@ def new_page(browser):
     def open_tab(*, patience, ignored=(), **settings):
         contexts.append(browser.new_context(**{"viewport": VIEWPORT} | settings))
         contexts[-1].set_default_timeout(patience)
-        page = watched(contexts[-1].new_page())
+        page = record_page(contexts[-1].new_page())
         page.ignored = ignored
         return page
 
@@ -124,20 +124,20 @@ def new_page(browser):
 
 
 @pytest.fixture(scope="module")
-def kept_page(browser):
+def shared_page(browser):
     """A tab shared by all tests of a module; a new one takes half a second of processor time."""
-    return watched(browser.new_page(viewport=VIEWPORT))
+    return record_page(browser.new_page(viewport=VIEWPORT))
 
 
 @pytest.fixture
-def page_again(kept_page):
+def reset_page(shared_page):
     """The shared tab, empty and with its initial width."""
-    kept_page.goto("about:blank")
-    kept_page.set_viewport_size(VIEWPORT)
-    kept_page.emulate_media(media="null")
-    kept_page.asked.clear()
-    kept_page.complaints.clear()
-    return kept_page
+    shared_page.goto("about:blank")
+    shared_page.set_viewport_size(VIEWPORT)
+    shared_page.emulate_media(media="null")
+    shared_page.requested_urls.clear()
+    shared_page.error_messages.clear()
+    return shared_page
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def disk(tmp_path):
 
 
 @pytest.fixture
-def leave(disk):
+def set_free_space(disk):
     """A function that fills the disk except for some bytes; without an argument, it empties it."""
     ballast = disk / "ballast"
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from mmerc.training.face_network.images import EMOTIONS
 
 
-def drawn(emotion, seed):
+def draw_face(emotion, seed):
     """A grey face: a disc on a background, with a mouth height given by the emotion's number."""
     chance = np.random.default_rng(seed)
     down, across = np.mgrid[:48, :48]
@@ -37,7 +37,7 @@ def fer_rows():
             "name": f"{usage}_{number}",
             "usage": usage,
             "label": EMOTIONS[number % 2],
-            "jpeg": encoded(drawn(number % 2, zlib.crc32(f"{usage}{number}".encode()))),
+            "jpeg": encoded(draw_face(number % 2, zlib.crc32(f"{usage}{number}".encode()))),
         }
         for usage, count in counts.items()
         for number in range(count)

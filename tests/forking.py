@@ -63,16 +63,16 @@ def main():
     if request is None:
         for number in running:
             os.kill(number, 9)
-        leave(0)
+        exit_quickly(0)
     become_program(request)
     offer_fork_server()
     try:
         importlib.import_module("mmerc.cli").main()
     except SystemExit as end:
-        leave(end.code or 0)
+        exit_quickly(end.code or 0)
 
 
-def leave(code):
+def exit_quickly(code):
     """Run the interpreter's exit steps, but free nothing, since that would copy shared memory."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading._shutdown()

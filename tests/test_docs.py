@@ -63,7 +63,7 @@ def commands(text):
                 yield [word for word in words[words.index("mmerc") + 1 :] if word != "..."]
 
 
-def fenced():
+def fenced_commands():
     return [
         pytest.param(words, id=f"{block.page.name}: {' '.join(words)[:70]}")
         for block in blocks("", "bash", "sh")
@@ -71,7 +71,7 @@ def fenced():
     ]
 
 
-def inline():
+def inline_commands():
     return [
         pytest.param(call, id=f"{page.name}: {call[:70]}")
         for page in PAGES
@@ -79,7 +79,7 @@ def inline():
     ]
 
 
-def located(words):
+def find_command(words):
     """The command named by the first words, and the remaining words."""
     command, rest = PROGRAM, list(words)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
@@ -93,9 +93,9 @@ def known_options(command):
     return actual | {"--help", "-h"}
 
 
-@pytest.mark.parametrize("words", fenced())
+@pytest.mark.parametrize("words", fenced_commands())
 def test_commands_in_blocks_are_valid(words):
-    command, rest = located(words)
+    command, rest = find_command(words)
     context = command.make_context(command.name, rest)
     recipe = context.params.get("recipe")
     if recipe is not None and not recipe.startswith("$") and not recipe.endswith(".yaml"):
@@ -105,9 +105,9 @@ def test_commands_in_blocks_are_valid(words):
         assert find_target(target)
 
 
-@pytest.mark.parametrize("call", inline())
+@pytest.mark.parametrize("call", inline_commands())
 def test_commands_in_text_exist_with_their_options(call):
-    command, rest = located([word for word in shlex.split(call)[1:] if word != "..."])
+    command, rest = find_command([word for word in shlex.split(call)[1:] if word != "..."])
     unknown = {word.split("=")[0] for word in rest if word.startswith("-")} - known_options(command)
     assert not unknown
 
@@ -117,7 +117,7 @@ def test_examples_print_the_documented_output(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     for call, shown in calls(block.text):
-        assert_shown(printed(call), shown)
+        assert_output(run_example(call), shown)
 
 
 def calls(text):
@@ -127,7 +127,7 @@ def calls(text):
         yield call, shown
 
 
-def printed(call):
+def run_example(call):
     """Standard output of an mmerc command."""
     program, *arguments = shlex.split(call)
     assert program == "mmerc"
@@ -141,7 +141,7 @@ def printed(call):
     return [line.rstrip() for line in out.getvalue().rstrip().splitlines()]
 
 
-def assert_shown(actual, shown):
+def assert_output(actual, shown):
     pattern = r"\n".join(
         ".*" if line == "..." else re.escape(line.rstrip()).replace(r"\.\.\.", "[^\n]*")
         for line in shown
@@ -169,7 +169,7 @@ def test_linked_files_exist(page):
 )
 def test_different_output_is_detected(actual, shown, same):
     if same:
-        assert_shown(actual, shown)
+        assert_output(actual, shown)
     else:
         with pytest.raises(AssertionError):
-            assert_shown(actual, shown)
+            assert_output(actual, shown)

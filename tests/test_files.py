@@ -105,7 +105,7 @@ def take(path, wait, said):
 
 
 @pytest.fixture
-def elsewhere(tmp_path):
+def other_process(tmp_path):
     """Another process, which takes the lock ``tmp_path / "deep" / "lock"`` on request.
 
     It starts before this process takes the lock, because a fork would inherit it.
@@ -127,9 +127,9 @@ def elsewhere(tmp_path):
         process.join()
 
 
-def test_lock_is_held_until_its_process_ends(elsewhere, tmp_path):
+def test_lock_is_held_until_its_process_ends(other_process, tmp_path):
     path = tmp_path / "deep" / "lock"
-    process, said = elsewhere()
+    process, said = other_process()
     said.send("take it")
     assert said.poll(60)
     assert said.recv()
@@ -142,8 +142,8 @@ def test_lock_is_held_until_its_process_ends(elsewhere, tmp_path):
     assert path.is_file()
 
 
-def test_lock_can_be_waited_for(elsewhere, tmp_path):
-    _, said = elsewhere(wait=True)
+def test_lock_can_be_waited_for(other_process, tmp_path):
+    _, said = other_process(wait=True)
     with file_lock(tmp_path / "deep" / "lock") as alone:
         assert alone
         said.send("take it")

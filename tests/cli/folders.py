@@ -5,7 +5,7 @@ from mmerc.inference.formats import ANALYSIS_FORMATS
 ENDINGS = tuple(ANALYSIS_FORMATS)
 
 
-def nothing_new(folder, names):
+def assert_files(folder, names):
     assert {path.name for path in folder.iterdir()} == set(names)
 
 

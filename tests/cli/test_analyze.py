@@ -9,7 +9,7 @@ import numpy as np
 import pysubs2
 import pytest
 import soundfile
-from folders import ENDINGS, nothing_new, results
+from folders import ENDINGS, assert_files, results
 from praatio import textgrid
 
 from short_films import EXAMPLES, cut, save_model, small_disk
@@ -39,9 +39,9 @@ def test_six_files_open_in_other_tools(analyze, talk, tmp_path):
     outcome = analyze(*arguments, model="heard")
     assert outcome.code == 0, outcome.err
     out = tmp_path / "out"
-    nothing_new(out, results("scene") | {"scene.mp4"})
+    assert_files(out, results("scene") | {"scene.mp4"})
     assert (out / "scene.mp4").samefile(talk / "scene.mp4")
-    nothing_new(talk, ["scene.mp4", "scene.srt"])
+    assert_files(talk, ["scene.mp4", "scene.srt"])
     said = [json.loads(line) for line in (out / "scene.jsonl").read_text().splitlines()]
     assert [item["speaker"] for item in said] == ["Lewis", "Nora"]
     with open(out / "scene.csv", newline="") as file:
@@ -83,7 +83,7 @@ def test_output_next_to_the_recording_and_as_json(analyze, talk):
     assert outcome.json["utterances"] == 2
     assert outcome.json["remarks"] == []
     assert outcome.json["files"] == [str(talk / f"scene.{ending}") for ending in ENDINGS]
-    nothing_new(talk, results("scene") | {"scene.mp4", "scene.srt"})
+    assert_files(talk, results("scene") | {"scene.mp4", "scene.srt"})
 
 
 def test_transcript(analyze, tmp_path):
@@ -93,7 +93,7 @@ def test_transcript(analyze, tmp_path):
     assert (outcome.code, outcome.err) == (0, "")
     spoken = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     assert outcome.json["utterances"] == len(spoken)
-    nothing_new(tmp_path, results("talk") | {"talk.txt"})
+    assert_files(tmp_path, results("talk") | {"talk.txt"})
 
 
 def test_thirty_speakers(analyze, talk):
@@ -188,7 +188,7 @@ def test_unanalysable_files_are_refused(analyze, tmp_path, case):
     assert (outcome.code, outcome.out) == (1, "")
     assert message in outcome.sentence
     assert str(tmp_path / name) in outcome.sentence
-    nothing_new(tmp_path, [] if case == "no file" else [name])
+    assert_files(tmp_path, [] if case == "no file" else [name])
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_invalid_options_are_refused(mmerc, analysis_models, talk, option, name,
     outcome = mmerc("analyze", talk / "scene.mp4", "--quiet", option, value, *model)
     assert outcome.code in {1, 2}
     assert message in outcome.sentence
-    nothing_new(talk, ["scene.mp4", "scene.srt"])
+    assert_files(talk, ["scene.mp4", "scene.srt"])
 
 
 def test_transcript_needs_no_subtitles(analyze, talk):
@@ -239,7 +239,7 @@ def test_impossible_output_folder(analyze, talk):
         outcome = analyze(recording, "--out", talk / "file" / "out", "--quiet")
         assert (outcome.code, outcome.out) == (1, "")
         assert re.search(r"/file/out.*: cannot be written \(", outcome.sentence)
-    nothing_new(talk, ["scene.mp4", "scene.srt", "file"])
+    assert_files(talk, ["scene.mp4", "scene.srt", "file"])
 
 
 def test_full_disk_leaves_no_partial_results(analyze, talk):
@@ -251,4 +251,4 @@ def test_full_disk_leaves_no_partial_results(analyze, talk):
     visible = {path.name for path in talk.iterdir() if not path.name.startswith(".")}
     assert visible == {"scene.mp4", "scene.srt"}
     assert analyze(*arguments).code == 0
-    nothing_new(talk, results("scene") | {"scene.mp4", "scene.srt"})
+    assert_files(talk, results("scene") | {"scene.mp4", "scene.srt"})

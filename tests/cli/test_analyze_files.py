@@ -2,7 +2,7 @@
 
 import pysubs2
 import pytest
-from folders import ENDINGS, nothing_new, results
+from folders import ENDINGS, assert_files, results
 
 from mmerc.corpora.transcript import read_transcript
 from mmerc.errors import InputError
@@ -23,7 +23,7 @@ def test_files_are_not_replaced_by_default(analyze, talk, ending):
     assert (outcome.code, outcome.out) == (1, "")
     assert f"scene.{ending}: exists already" in outcome.sentence
     assert (talk / f"scene.{ending}").read_text() == "mine"
-    nothing_new(talk, ["scene.mp4", "scene.srt", f"scene.{ending}"])
+    assert_files(talk, ["scene.mp4", "scene.srt", f"scene.{ending}"])
 
 
 def test_results_are_replaced_only_on_request(analyze, talk):
@@ -57,7 +57,7 @@ def test_folder_or_other_recording_at_the_output_path(analyze, talk):
     (talk / "out" / "scene.mp4").write_text("another film")
     outcome = analyze(*arguments, "--overwrite", "--quiet")
     assert "scene.mp4: another file with the recording's name" in outcome.sentence
-    nothing_new(talk / "out", ["scene.mp4"])
+    assert_files(talk / "out", ["scene.mp4"])
 
 
 def test_files_created_meanwhile_are_not_replaced(analysis_models, tmp_path):
@@ -66,10 +66,10 @@ def test_files_created_meanwhile_are_not_replaced(analysis_models, tmp_path):
     (tmp_path / "talk.eaf").write_text("mine")
     with pytest.raises(InputError, match=r"talk\.eaf: exists already"):
         write_results(analysis, tmp_path)
-    nothing_new(tmp_path, ["talk.txt", "talk.eaf"])
+    assert_files(tmp_path, ["talk.txt", "talk.eaf"])
     written = write_results(analysis, tmp_path, overwrite=True)
     assert written == _result_paths(tmp_path, "talk")
-    nothing_new(tmp_path, results("talk") | {"talk.txt"})
+    assert_files(tmp_path, results("talk") | {"talk.txt"})
 
 
 @pytest.mark.parametrize("length", [246, 247, 251])

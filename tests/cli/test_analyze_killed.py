@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from folders import nothing_new, results
+from folders import assert_files, results
 
 from mmerc.features.journal import _whole_rows
 from short_films import cut, save_model
@@ -82,7 +82,7 @@ def test_killed_analysis_resumes_and_excludes_others(mmerc, started, tmp_path):
     assert "transcribing: 1 of 2" in message
     assert "detecting speech" not in message
     assert len(faces()) == 1
-    nothing_new(killed, [".scene.mp4.mmerc"])
+    assert_files(killed, [".scene.mp4.mmerc"])
 
     outcome = mmerc("analyze", *arguments, "--out", killed)
     assert outcome.code == 0, outcome.err
@@ -95,7 +95,7 @@ def test_killed_analysis_resumes_and_excludes_others(mmerc, started, tmp_path):
     assert mmerc("analyze", *arguments, "--out", whole, "--quiet").code == 0
     names = results("scene")
     for folder in (whole, killed):
-        nothing_new(folder, names | {"scene.mp4"})
+        assert_files(folder, names | {"scene.mp4"})
     other = [name for name in names if content(whole / name) != content(killed / name)]
     assert other == []
     texts = [json.loads(line)["text"] for line in (killed / "scene.jsonl").read_text().splitlines()]

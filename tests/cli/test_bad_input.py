@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from folders import nothing_new
+from folders import assert_files
 
 GOOD = {
     "id": "c",
@@ -70,7 +70,7 @@ def test_bad_manifest_line(mmerc, write_manifest, tmp_path, case):
     assert (outcome.code, outcome.out) == (1, "")
     assert named in outcome.sentence
     assert str(file) in outcome.sentence or "'my'" in outcome.sentence
-    nothing_new(tmp_path, ["my.jsonl"])
+    assert_files(tmp_path, ["my.jsonl"])
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_bad_manifest_file(mmerc, write_manifest, tmp_path, conversations, named
     outcome = mmerc("prepare", "manifest", file, "--out", tmp_path / "out")
     assert outcome.code == 1
     assert named in outcome.sentence
-    nothing_new(tmp_path, ["my.jsonl"])
+    assert_files(tmp_path, ["my.jsonl"])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_mismatched_labels(mmerc, write_manifest, tmp_path, labels, named):
     outcome = mmerc("prepare", "manifest", file, "--labels", chosen, "--out", tmp_path / "out")
     assert outcome.code == 1
     assert named in outcome.sentence
-    nothing_new(tmp_path, ["source"])
+    assert_files(tmp_path, ["source"])
 
 
 MELD = (
@@ -124,7 +124,7 @@ def test_bad_table(mmerc, tmp_path, head, row, named):
     outcome = mmerc("prepare", "meld", tmp_path / "meld", "--out", tmp_path / "out")
     assert outcome.code == 1
     assert named in outcome.sentence
-    nothing_new(tmp_path, ["meld"])
+    assert_files(tmp_path, ["meld"])
 
 
 @pytest.mark.parametrize("command", ["meld", "mosi", "composed", "manifest", "feature-pickle"])
@@ -133,7 +133,7 @@ def test_missing_sources(mmerc, tmp_path, command):
     outcome = mmerc("prepare", command, tmp_path / "none", "--out", tmp_path / "out", *more)
     assert outcome.code == 1
     assert "none" in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])
 
 
 class Bomb:
@@ -152,7 +152,7 @@ def test_pickle_with_code_is_refused_and_the_code_not_run(mmerc, tmp_path):
     )
     assert outcome.code == 1
     assert "carries code" in outcome.sentence
-    nothing_new(tmp_path, ["features.pkl"])
+    assert_files(tmp_path, ["features.pkl"])
 
 
 @pytest.mark.parametrize("command", ["mosi", "feature-pickle"])
@@ -162,7 +162,7 @@ def test_files_of_another_type(mmerc, tmp_path, command):
     outcome = mmerc("prepare", command, tmp_path / "file", "--out", tmp_path / "out", *more)
     assert outcome.code == 1
     assert str(tmp_path / "file") in outcome.sentence
-    nothing_new(tmp_path, ["file"])
+    assert_files(tmp_path, ["file"])
 
 
 def test_arrays_with_objects_are_refused(mmerc, tmp_path):
@@ -170,7 +170,7 @@ def test_arrays_with_objects_are_refused(mmerc, tmp_path):
     outcome = mmerc("prepare", "mosi", tmp_path / "x.npz", "--out", tmp_path / "out")
     assert outcome.code == 1
     assert outcome.sentence
-    nothing_new(tmp_path, ["x.npz"])
+    assert_files(tmp_path, ["x.npz"])
 
 
 def test_folder_in_use_is_not_touched(
@@ -187,8 +187,8 @@ def test_folder_in_use_is_not_touched(
         outcome = mmerc(*arguments)
         assert (outcome.code, outcome.out) == (1, "")
         assert str(tmp_path / "out") in outcome.sentence
-        nothing_new(tmp_path / "out", ["run.txt"])
-    nothing_new(tmp_path, ["out"])
+        assert_files(tmp_path / "out", ["run.txt"])
+    assert_files(tmp_path, ["out"])
 
 
 def test_file_in_place_of_a_folder(mmerc, trimodal_corpus, small_recipe, tmp_path):
@@ -283,7 +283,7 @@ def test_bad_transcript(mmerc, text_run, tmp_path, content, named):
     assert (outcome.code, outcome.out) == (1, "")
     assert named in outcome.sentence
     assert str(file) in outcome.sentence
-    nothing_new(tmp_path, ["talk.txt"])
+    assert_files(tmp_path, ["talk.txt"])
 
 
 def test_unknown_format(mmerc, text_run, tmp_path):
@@ -293,7 +293,7 @@ def test_unknown_format(mmerc, text_run, tmp_path):
     assert outcome.code == 2
     assert "'xml'" in outcome.sentence
     assert "jsonl" in outcome.sentence
-    nothing_new(tmp_path, ["talk.txt"])
+    assert_files(tmp_path, ["talk.txt"])
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_bad_manifest_for_prediction(mmerc, write_manifest, trimodal_run, tmp_pa
     outcome = mmerc("predict", file, "--model", trimodal_run, "--out", tmp_path / "out.jsonl")
     assert (outcome.code, outcome.out) == (1, "")
     assert named in outcome.sentence
-    nothing_new(tmp_path, ["my.jsonl"])
+    assert_files(tmp_path, ["my.jsonl"])
 
 
 def test_unwritable_predictions(mmerc, text_run, tmp_path):
@@ -323,8 +323,8 @@ def test_unwritable_predictions(mmerc, text_run, tmp_path):
         outcome = mmerc("predict", tmp_path / "talk.txt", "--model", text_run, "--out", place)
         assert outcome.code == 1
         assert str(place) in outcome.sentence
-    nothing_new(tmp_path, ["talk.txt", "folder"])
-    nothing_new(tmp_path / "folder", [])
+    assert_files(tmp_path, ["talk.txt", "folder"])
+    assert_files(tmp_path / "folder", [])
 
 
 @pytest.mark.parametrize("source", ["/tmp", "none.txt", "none.jsonl"])
@@ -340,4 +340,4 @@ def test_invalid_encoders(mmerc, trimodal_corpus, trimodal_run, tmp_path):
         outcome = mmerc("encode-text", *arguments)
         assert (outcome.code, outcome.out) == (1, "")
         assert named in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])

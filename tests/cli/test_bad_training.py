@@ -1,7 +1,7 @@
 import shutil
 
 import pytest
-from folders import nothing_new
+from folders import assert_files
 
 from short_films import small_disk
 
@@ -31,7 +31,7 @@ def test_invalid_training_calls_are_refused(
     outcome = mmerc("train", *arguments, *options, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (code, "")
     assert named in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])
 
 
 def test_corpus_without_a_split_or_modality(
@@ -49,7 +49,7 @@ def test_corpus_without_a_split_or_modality(
         outcome = mmerc("train", *arguments, "--out", tmp_path / "out")
         assert outcome.code == 1
         assert named in outcome.sentence
-        nothing_new(tmp_path, ["a.jsonl", "a", "b.jsonl", "b"])
+        assert_files(tmp_path, ["a.jsonl", "a", "b.jsonl", "b"])
 
 
 @pytest.mark.parametrize("part", ["corpus.json", "utterances.parquet", "features"])
@@ -73,7 +73,7 @@ def test_damaged_corpus(mmerc, trimodal_corpus, small_recipe, tmp_path, part, ho
     outcome = mmerc("train", *arguments, "--out", tmp_path / "out")
     assert outcome.code == 1
     assert str(tmp_path / "corpus") in outcome.sentence
-    nothing_new(tmp_path, ["corpus"])
+    assert_files(tmp_path, ["corpus"])
 
 
 # A full disk
@@ -89,7 +89,7 @@ def test_full_disk_while_preparing(mmerc, write_manifest, conversations, tmp_pat
     assert (outcome.code, outcome.out) == (1, "")
     assert "cannot be written" in outcome.sentence
     assert str(tmp_path / "out") in outcome.sentence
-    nothing_new(tmp_path, ["my.jsonl"])
+    assert_files(tmp_path, ["my.jsonl"])
 
 
 def test_full_disk_while_training(mmerc, trimodal_corpus, small_recipe, tmp_path):

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 import yaml
-from folders import nothing_new
+from folders import assert_files
 
 from mmerc.training.recipe_files import load_recipe
 
@@ -189,7 +189,7 @@ def test_invalid_searches_are_refused(tune, tmp_path, options, named):
     outcome = tune(*options)
     assert (outcome.code, outcome.out) == (2, "")
     assert named in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])
 
 
 def test_impossible_searches_are_refused(tune, tmp_path):
@@ -201,7 +201,7 @@ def test_impossible_searches_are_refused(tune, tmp_path):
         outcome = tune(*options)
         assert (outcome.code, outcome.out) == (1, "")
         assert named in outcome.sentence
-        nothing_new(tmp_path, [])
+        assert_files(tmp_path, [])
     (tmp_path / "file").write_text("mine")
     outcome = tune("--out", tmp_path / "file")
     assert outcome.code == 1

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from folders import nothing_new
+from folders import assert_files
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_invalid_calls_are_refused(mmerc, trimodal_corpus, tmp_path, arguments, 
     outcome = mmerc("reproduce", *given, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, "")
     assert named in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])
 
 
 def test_missing_corpus(mmerc, tmp_path):
@@ -70,7 +70,7 @@ def test_missing_corpus(mmerc, tmp_path):
     outcome = mmerc("reproduce", "df-erc-table2", *arguments)
     assert outcome.code == 1
     assert "not a prepared corpus" in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])
 
 
 def test_text_only_corpus(mmerc, example_corpus, tmp_path):
@@ -78,4 +78,4 @@ def test_text_only_corpus(mmerc, example_corpus, tmp_path):
     outcome = mmerc("reproduce", "df-erc-table2", *arguments)
     assert outcome.code == 1
     assert "it has no text vectors, which df-erc-table2 needs" in outcome.sentence
-    nothing_new(tmp_path, [])
+    assert_files(tmp_path, [])

@@ -304,15 +304,15 @@ def test_ctrl_c_stops_watching(program, analysis_models, folder, tmp_path):
     assert printed.read_text().splitlines()[0] == "1 recordings: 1 analysed, 0 unchanged, 0 failed"
 
 
-def test_full_disk_keeps_finished_results(analyze, folder, disk, leave, tmp_path):
+def test_full_disk_keeps_finished_results(analyze, folder, disk, set_free_space, tmp_path):
     for number in range(3):
         (folder / f"t{number}.txt").write_text(ANN)
-    leave(250_000)
+    set_free_space(250_000)
     outcome = analyze(folder, "--out", disk / "out", "--quiet")
     assert (outcome.code, outcome.out) == (1, "")
     assert "no space left on device" in outcome.sentence
     finished = {path: path.stat().st_mtime_ns for path in disk.glob("out/recordings/t*/*.json")}
-    leave()
+    set_free_space()
     outcome = analyze(folder, "--out", disk / "out", "--quiet", "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.json["unchanged"] == len(finished)

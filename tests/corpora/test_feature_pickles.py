@@ -136,7 +136,7 @@ def test_pickle_damaged_by_line_end_conversion_is_recognised(write, protocol):
     assert "code" not in str(caught.value)
 
 
-def spoiled(position, name, value):
+def with_value(position, name, value):
     items = iemocap()
     items[position] = {**items[position], name: value}
     return items
@@ -152,20 +152,26 @@ def spoiled(position, name, value):
             [*iemocap()[:7], ["Ses09"], ["Ses05"]],
             "item 'ids', conversation 'Ses09': it has no entry",
         ),
-        (spoiled(1, "Ses01", ["F"]), "item 'speakers', conversation 'Ses01': expected 2 entries"),
-        (spoiled(1, "Ses01", ["F", [1, 1]]), "neither a name nor one-hot"),
-        (spoiled(1, "Ses01", ["F", [1, "M"]]), "neither a name nor one-hot"),
-        (spoiled(0, "Ses01", 2), "item 'ids', conversation 'Ses01': expected a list, got int"),
-        (spoiled(2, "Ses01", [0, [1, 2]]), r"labels: \[1, 2\] is not a label"),
-        (spoiled(2, "Ses01", [0, 6]), "'Ses01', labels: 6 is not a label from 0 to 5"),
-        (spoiled(3, "Ses05", [[1.0] * 4]), "item 'text', conversation 'Ses05': expected 2 entries"),
-        (spoiled(3, "Ses05", [[1.0], [1.0, 2.0]]), "not vectors of one width"),
-        (spoiled(3, "Ses05", [1.0, 2.0]), r"expected vectors, got shape \(2,\)"),
         (
-            spoiled(4, "Ses05", [[0.5, 1, 1], [1, np.nan, 1]]),
+            with_value(1, "Ses01", ["F"]),
+            "item 'speakers', conversation 'Ses01': expected 2 entries",
+        ),
+        (with_value(1, "Ses01", ["F", [1, 1]]), "neither a name nor one-hot"),
+        (with_value(1, "Ses01", ["F", [1, "M"]]), "neither a name nor one-hot"),
+        (with_value(0, "Ses01", 2), "item 'ids', conversation 'Ses01': expected a list, got int"),
+        (with_value(2, "Ses01", [0, [1, 2]]), r"labels: \[1, 2\] is not a label"),
+        (with_value(2, "Ses01", [0, 6]), "'Ses01', labels: 6 is not a label from 0 to 5"),
+        (
+            with_value(3, "Ses05", [[1.0] * 4]),
+            "item 'text', conversation 'Ses05': expected 2 entries",
+        ),
+        (with_value(3, "Ses05", [[1.0], [1.0, 2.0]]), "not vectors of one width"),
+        (with_value(3, "Ses05", [1.0, 2.0]), r"expected vectors, got shape \(2,\)"),
+        (
+            with_value(4, "Ses05", [[0.5, 1, 1], [1, np.nan, 1]]),
             "item 'audio', conversation 'Ses05', utterance 'Ses05_M0': number 1 is nan",
         ),
-        (spoiled(0, "Ses01", ["a", "a"]), "conversation 'Ses01': utterance id 'a' occurs twice"),
+        (with_value(0, "Ses01", ["a", "a"]), "conversation 'Ses01': utterance id 'a' occurs twice"),
         ([*iemocap()[:7], TRAIN, ["Ses01"]], "conversation 'Ses01': occurs twice, in"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fer2013 import drawn, encoded, write
+from fer2013 import draw_face, encoded, write
 from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.composed import ComposedReader, _split_media
 from mmerc.corpora.visible_noise import disturb_conversation, split_disturbance
@@ -84,7 +84,7 @@ def data(tmp_path):
     (tmp_path / "ravdess").mkdir()
     soundfile.write(tmp_path / "ravdess/clip.flac", samples, rate)
     rows = [
-        {"name": name, "usage": "Training", "label": "happy", "jpeg": encoded(drawn(1, number))}
+        {"name": name, "usage": "Training", "label": "happy", "jpeg": encoded(draw_face(1, number))}
         for number, name in enumerate(("a_1", "b_2", "c_3"))
     ]
     (tmp_path / "fer2013").mkdir()
@@ -132,7 +132,7 @@ def test_blur_of_a_point():
 
 
 def test_faces_are_blurred_after_cropping():
-    pictures = tuple(encoded(drawn(number % 2, number)) for number in range(2))
+    pictures = tuple(encoded(draw_face(number % 2, number)) for number in range(2))
     plain = SpeakerFaces().views(Segment(pictures=pictures)).crops
     blurred = SpeakerFaces().views(Segment(pictures=pictures, blur=Blur(0.05))).crops
     assert np.array_equal(blurred, Blur(0.05).applied_to(plain))

@@ -25,7 +25,7 @@ def tokenizer(tiny_encoder):
     return TextTokenizer(tiny_encoder, max_length=64)
 
 
-def said(*texts, speaker="a"):
+def make_conversation(*texts, speaker="a"):
     return Conversation(
         id="c",
         utterances=tuple(
@@ -169,7 +169,7 @@ def test_vectors_of_wrong_width_are_refused(label_names):
     row = FeatureRow(conversation="c", utterance="0", vector=np.zeros(3, "float32"))
     with pytest.raises(InputError, match="3 wide, but the model expects 4"):
         build_examples(
-            [said("yes")],
+            [make_conversation("yes")],
             labels=label_names,
             widths={"audio": 4},
             tables={"audio": FeatureTable.of(spec, [row])},
@@ -178,12 +178,12 @@ def test_vectors_of_wrong_width_are_refused(label_names):
 
 
 def test_speaker_prefix(label_names, tokenizer):
-    conversation = said("yes no", "", speaker="me")
+    conversation = make_conversation("yes no", "", speaker="me")
     plain = text_examples([conversation], label_names, tokenizer)[0]
     named = text_examples([conversation], label_names, tokenizer, speaker_prefix=True)[0]
     assert plain.token_ids == tokenizer.encode(["yes no", ""], limit=9)
     assert named.token_ids == tokenizer.encode(["me: yes no", ""], limit=9)
-    nobody = said("yes no", speaker="")
+    nobody = make_conversation("yes no", speaker="")
     assert text_examples([nobody], label_names, tokenizer, speaker_prefix=True)[0].token_ids == (
         tokenizer.encode(["yes no"], limit=9)
     )
@@ -205,7 +205,10 @@ HOSTILE = {
 @pytest.mark.parametrize("limit", [5, 256])
 def test_hostile_text(texts, limit, label_names, tokenizer):
     examples = text_examples(
-        [said(*texts), said("yes", "no")], label_names, tokenizer, tokens=limit
+        [make_conversation(*texts), make_conversation("yes", "no")],
+        label_names,
+        tokenizer,
+        tokens=limit,
     )
     batch = _Collate(tokenizer)(examples)
     windows = batch.windows

@@ -126,10 +126,10 @@ def test_processes_partition_an_epoch(world, conversations, padding):
     shares = [list(sampler) for sampler in samplers]
     assert [len(share) for share in shares] == [len(sampler) for sampler in samplers]
     assert len({len(share) for share in shares}) == 1
-    drawn = [i for share in shares for batch in share for i in batch]
-    assert set(drawn) == set(range(conversations))
+    draw_batches = [i for share in shares for batch in share for i in batch]
+    assert set(draw_batches) == set(range(conversations))
     if conversations >= world:
-        assert len(drawn) == conversations
+        assert len(draw_batches) == conversations
 
 
 def test_loss_is_the_mean_over_labelled_utterances():
@@ -153,7 +153,7 @@ def balanced(labels=(0,) * 12 + (1,) * 3, **settings):
     return BalancedSampler(utterances, labels, **values)
 
 
-def drawn(sampler, epochs):
+def draw_batches(sampler, epochs):
     actual = []
     for number in range(epochs):
         batches = epoch(sampler, number)
@@ -187,13 +187,13 @@ def test_partial_repeats_are_drawn_and_not_always_the_first():
 
 def test_epoch_is_complete_by_default():
     for per_epoch in (None, 18, 1000):
-        one, other = drawn(balanced(per_epoch=per_epoch), 2)
+        one, other = draw_batches(balanced(per_epoch=per_epoch), 2)
         assert len(one) == len(other) == 18
         assert set(one) == set(range(15))
 
 
 def test_short_epochs_eventually_cover_everything():
-    parts = drawn(balanced(per_epoch=6), 6)
+    parts = draw_batches(balanced(per_epoch=6), 6)
     assert all(len(part) == 6 for part in parts)
     for whole in (parts[:3], parts[3:]):
         assert set(chain(*whole)) == set(range(15))
@@ -203,7 +203,7 @@ def test_short_epochs_eventually_cover_everything():
 
 @pytest.mark.parametrize("per_epoch", [7, 15, 18])
 def test_everything_is_seen_equally_often_for_any_epoch_length(per_epoch):
-    seen = list(chain(*drawn(balanced(per_epoch=per_epoch), 18)))
+    seen = list(chain(*draw_batches(balanced(per_epoch=per_epoch), 18)))
     assert len(seen) == 18 * per_epoch
     assert {seen.count(i) for i in range(12)} == {per_epoch}
     assert sum(i >= 12 for i in seen) == 6 * per_epoch  # twice each: no partial repeats

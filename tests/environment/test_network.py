@@ -32,7 +32,7 @@ def own_addresses():
     return set(re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", table)) | {"::1"}
 
 
-def whole_calls(lines):
+def join_calls(lines):
     """Traced calls, joined if a call of another thread split them into two parts.
 
     The data of `sendmmsg` is in its second part.
@@ -49,7 +49,7 @@ def whole_calls(lines):
     yield from begun.values()
 
 
-def strangers(lines):
+def foreign_addresses(lines):
     """Addresses outside this machine, and name servers, contacted by a traced program."""
     called = set()
     for line in lines:
@@ -65,7 +65,7 @@ def strangers(lines):
     }
 
 
-def others_in(home):
+def unexpected_files(home):
     """Contents of a home folder except mmerc's own cache."""
     return {
         str(path)
@@ -91,14 +91,14 @@ class Traced:
     checked: int = 0
 
     @contextmanager
-    def staying(self, *, allowed=lambda lines: set()):
+    def isolated(self, *, allowed=lambda lines: set()):
         """Check that the block contacts no foreign address and leaves the home folder empty."""
         yield
         trace = self.trace.read_bytes()
-        lines = [*whole_calls(trace[self.checked :].decode(errors="replace").splitlines())]
+        lines = [*join_calls(trace[self.checked :].decode(errors="replace").splitlines())]
         self.checked = len(trace)
-        assert others_in(self.home) == set()
-        assert strangers(lines) <= allowed(lines)
+        assert unexpected_files(self.home) == set()
+        assert foreign_addresses(lines) <= allowed(lines)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_trace_shows_every_foreign_address(tmp_path):
     command = [*start_trace(trace), sys.executable, "-c", CALLS]
     subprocess.run([*map(str, command)], check=True)
     called = {"192.0.2.77 port 443", "192.0.2.78 port 53", "192.0.2.80 port 99"}
-    assert strangers(trace.read_text().splitlines()) == called
+    assert foreign_addresses(trace.read_text().splitlines()) == called
 
 
 def test_split_system_calls_are_joined():
@@ -141,7 +141,7 @@ def test_split_system_calls_are_joined():
         '10 <... sendmmsg resumed>[{"\\10metadata\\6google"}], 2, 0) = 2',
         "12 recvfrom(7,  <unfinished ...>",
     ]
-    assert [*whole_calls(lines)] == [
+    assert [*join_calls(lines)] == [
         lines[1],
         '10 sendmmsg(5<UDP:[10.0.0.1:9->10.0.0.2:53]>, [{"\\10metadata\\6google"}], 2, 0) = 2',
         "12 recvfrom(7, ",
@@ -150,7 +150,7 @@ def test_split_system_calls_are_joined():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_contact_only_this_machine(name, inputs, traced):
-    with traced.staying():
+    with traced.isolated():
         done = traced.programs.run(*inputs.arguments(name))
         assert done.returncode == 0, done.stderr
 
@@ -161,11 +161,11 @@ def test_ray_contacts_only_cloud_metadata(inputs, traced):
     def allowed(lines):
         asked = [line for line in lines if SENT.search(line) and ":53]>" in line]
         assert all("metadata" in line and "google" in line for line in asked)
-        names = {line for line in strangers(lines) if line.endswith(f" port {NAME_SERVER}")}
+        names = {line for line in foreign_addresses(lines) if line.endswith(f" port {NAME_SERVER}")}
         return names | {f"{CLOUD_METADATA} port 80"}
 
     command = ["1" if word == "2" else word for word in inputs.arguments("extract")]
-    with traced.staying(allowed=allowed):
+    with traced.isolated(allowed=allowed):
         done = traced.programs.run(*command, "--engine", "ray")
         assert done.returncode == 0, done.stderr
 
@@ -175,7 +175,7 @@ def test_service_contacts_only_this_machine(inputs, traced):
     pytest.importorskip("fastapi")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with traced.staying():
+    with traced.isolated():
         server = traced.programs.start(*inputs.arguments("serve"), "--port", port)
         try:
             wait_until(lambda: requests.get(f"{url}/health", timeout=PATIENCE).ok)

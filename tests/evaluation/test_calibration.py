@@ -12,7 +12,7 @@ from mmerc.labels import LabelSet
 LABELS = LabelSet("few", ("a", "b", "c"))
 
 
-def drawn(*, overconfidence, count=20_000, seed=0):
+def simulate(*, overconfidence, count=20_000, seed=0):
     """Labels drawn from known probabilities, and a sharper or softer version as predictions."""
     numbers = np.random.default_rng(seed)
     scores = numbers.normal(0, 1.5, (count, 3))
@@ -34,7 +34,7 @@ def drawn(*, overconfidence, count=20_000, seed=0):
 
 @pytest.mark.parametrize("overconfidence", [0.4, 1.0, 3.0])
 def test_temperature_corrects_overconfidence(overconfidence):
-    predictions = drawn(overconfidence=overconfidence)
+    predictions = simulate(overconfidence=overconfidence)
     temperature = fit_temperature(predictions)
     assert temperature == pytest.approx(overconfidence, rel=0.05)
     assert calibration_error(temper(predictions, temperature)) < 2
@@ -44,12 +44,12 @@ def test_temperature_corrects_overconfidence(overconfidence):
 
 
 def test_temperature_keeps_the_predicted_label():
-    predictions = drawn(overconfidence=2.0, count=100)
+    predictions = simulate(overconfidence=2.0, count=100)
     assert (temper(predictions, 3.0).predicted == predictions.predicted).all()
 
 
 def test_unlabelled_data_is_refused():
-    predictions = drawn(overconfidence=1.0, count=3)
+    predictions = simulate(overconfidence=1.0, count=3)
     predictions.gold[:] = -100
     with pytest.raises(InputError, match="no utterance has a gold label"):
         fit_temperature(predictions)

@@ -8,7 +8,7 @@ from mmerc.errors import InputError
 from mmerc.evaluation.label_head import _fit, fit_label_head
 
 
-def drawn(size=240, *, seed=0, weights=None, conversations=24):
+def simulate(size=240, *, seed=0, weights=None, conversations=24):
     """Log probabilities of four labels, and three custom labels that depend on them."""
     numbers = np.random.default_rng(seed)
     logs = log_softmax(1.5 * numbers.normal(size=(size, 4)), axis=1)
@@ -22,9 +22,9 @@ WEIGHTS = np.array([[1.0, 0, -1], [0, 1.0, -1], [-0.5, -0.5, 1], [0.5, -1, 0.5]]
 
 
 def test_head_learns_what_a_mapping_cannot():
-    outcome = fit_label_head(*drawn(weights=WEIGHTS), classes=3)
+    outcome = fit_label_head(*simulate(weights=WEIGHTS), classes=3)
     assert outcome.better and outcome.more_labels == 0
-    logs, gold, _ = drawn(2000, seed=9, weights=WEIGHTS)
+    logs, gold, _ = simulate(2000, seed=9, weights=WEIGHTS)
     true = log_softmax(logs @ WEIGHTS, axis=1)
     rows = np.arange(len(gold))
     lost = (true - outcome.head.apply(logs))[rows, gold].mean()
@@ -33,7 +33,7 @@ def test_head_learns_what_a_mapping_cannot():
 
 
 def test_random_labels_are_not_fitted():
-    outcomes = [fit_label_head(*drawn(120, seed=seed), classes=3) for seed in range(2)]
+    outcomes = [fit_label_head(*simulate(120, seed=seed), classes=3) for seed in range(2)]
     assert not any(outcome.better for outcome in outcomes if outcome.gain <= 0)
     assert sum(outcome.accuracy[1] > 50 for outcome in outcomes) == 0
 
@@ -42,7 +42,7 @@ def test_fit_is_the_maximum_a_posteriori():
     """Compared with another optimiser on the loss as defined."""
     from scipy.optimize import minimize
 
-    logs, gold, _ = drawn(60, weights=WEIGHTS)
+    logs, gold, _ = simulate(60, weights=WEIGHTS)
     centre, scale = logs.mean(axis=0), logs.std(axis=0)
 
     def loss(values):
@@ -60,4 +60,4 @@ def test_fit_is_the_maximum_a_posteriori():
 @pytest.mark.parametrize(("size", "conversations"), [(19, 5), (40, 2)])
 def test_too_few_labels_are_refused(size, conversations):
     with pytest.raises(InputError, match="label 20 utterances in 3 conversations"):
-        fit_label_head(*drawn(size, conversations=conversations), classes=3)
+        fit_label_head(*simulate(size, conversations=conversations), classes=3)

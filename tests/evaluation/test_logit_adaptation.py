@@ -9,7 +9,7 @@ from mmerc.evaluation.held_out_gain import HeldOutGain
 from mmerc.evaluation.logit_adaptation import _CANDIDATES, _fit, adapt_logits
 
 
-def drawn(size=200, *, seed=0, bias=(0.0, 0.0, 0.0), scale=1.0, swap=None, conversations=25):
+def simulate(size=200, *, seed=0, bias=(0.0, 0.0, 0.0), scale=1.0, swap=None, conversations=25):
     """Log probabilities of a model, and true labels."""
     numbers = np.random.default_rng(seed)
     z = log_softmax(numbers.normal(size=(size, 3)) * 2, axis=1)
@@ -20,12 +20,12 @@ def drawn(size=200, *, seed=0, bias=(0.0, 0.0, 0.0), scale=1.0, swap=None, conve
 
 
 def test_correct_model_is_rarely_replaced():
-    kept = [adapt_logits(*drawn(100, seed=seed)).better for seed in range(20)]
+    kept = [adapt_logits(*simulate(100, seed=seed)).better for seed in range(20)]
     assert sum(kept) <= 2
 
 
 def test_another_prior_is_learnt():
-    outcome = adapt_logits(*drawn(bias=(2.0, 0.0, -2.0)))
+    outcome = adapt_logits(*simulate(bias=(2.0, 0.0, -2.0)))
     assert outcome.better and outcome.more_labels == 0
     assert outcome.map.kind in {"prior", "last layer"}
     assert outcome.gain > 0.1 and outcome.low > 0
@@ -33,21 +33,21 @@ def test_another_prior_is_learnt():
 
 
 def test_swapped_labels_need_a_new_last_layer():
-    outcome = adapt_logits(*drawn(300, swap=[1, 0, 2]))
+    outcome = adapt_logits(*simulate(300, swap=[1, 0, 2]))
     assert outcome.better
     assert outcome.map.kind == "last layer"
     assert outcome.accuracy[1] > outcome.accuracy[0] + 10
 
 
 def test_overconfident_model_gets_a_temperature():
-    z, gold, conversations = drawn(400, scale=0.3)
+    z, gold, conversations = simulate(400, scale=0.3)
     outcome = adapt_logits(z, gold, conversations)
     assert outcome.better
     assert np.diag(outcome.map.weights).mean() == pytest.approx(0.3, abs=0.12)
 
 
 def test_small_gain_reports_how_many_labels_are_missing():
-    seen = [adapt_logits(*drawn(60, bias=(0.7, 0.0, -0.3), seed=seed)) for seed in range(12)]
+    seen = [adapt_logits(*simulate(60, bias=(0.7, 0.0, -0.3), seed=seed)) for seed in range(12)]
     missing = [item for item in seen if not item.better and item.gain > 0]
     assert missing and all(item.more_labels >= 1 for item in missing)
     assert all(item.more_labels is None for item in seen if item.gain <= 0)
@@ -55,7 +55,7 @@ def test_small_gain_reports_how_many_labels_are_missing():
 
 @pytest.mark.parametrize("candidate", _CANDIDATES)
 def test_fit_is_at_least_as_likely_as_the_unchanged_model(candidate):
-    z, gold, _ = drawn(80, bias=(1.0, 0.0, 0.0))
+    z, gold, _ = simulate(80, bias=(1.0, 0.0, 0.0))
     rows = np.arange(80)
     fitted = _fit(z, gold, candidate)
     gain = fitted.apply(z)[rows, gold].sum() - z[rows, gold].sum()
@@ -63,14 +63,14 @@ def test_fit_is_at_least_as_likely_as_the_unchanged_model(candidate):
 
 
 def test_same_labels_give_the_same_map():
-    one, other = (adapt_logits(*drawn(bias=(1.0, 0.0, 0.0))) for _ in range(2))
+    one, other = (adapt_logits(*simulate(bias=(1.0, 0.0, 0.0))) for _ in range(2))
     assert np.array_equal(one.map.weights, other.map.weights) and one.gain == other.gain
 
 
 @pytest.mark.parametrize(("size", "conversations"), [(19, 5), (100, 2)])
 def test_too_few_labels_are_refused(size, conversations):
     with pytest.raises(InputError, match="label 20 utterances in 3 conversations"):
-        adapt_logits(*drawn(size, conversations=conversations))
+        adapt_logits(*simulate(size, conversations=conversations))
 
 
 def test_gain_over_three_conversations_has_a_wide_interval():

@@ -22,13 +22,13 @@ FAILURES = {
 }
 
 
-def slowly(item):
+def slow_square(item):
     """The square; earlier items finish later."""
     time.sleep((4 - item) / 20)
     return item**2
 
 
-def told(item):
+def describe_worker(item):
     return (os.getpid(), torch.get_num_threads(), item)
 
 
@@ -49,16 +49,16 @@ def killed(item):
 
 
 def test_results_come_in_order():
-    assert Executor(jobs=2).map(slowly, range(5)) == [0, 1, 4, 9, 16]
+    assert Executor(jobs=2).map(slow_square, range(5)) == [0, 1, 4, 9, 16]
 
 
 def test_processes_share_the_cores(monkeypatch):
     monkeypatch.setattr(local, "available_cores", lambda: 4)
-    actual = Executor(jobs=2).map(told, range(4))
+    actual = Executor(jobs=2).map(describe_worker, range(4))
     assert os.getpid() not in {process for process, _, _ in actual}
     assert {threads for _, threads, _ in actual} == {2}
     monkeypatch.setattr(local, "available_cores", lambda: 1)
-    assert {threads for _, threads, _ in Executor(jobs=2).map(told, range(2))} == {1}
+    assert {threads for _, threads, _ in Executor(jobs=2).map(describe_worker, range(2))} == {1}
 
 
 def test_processes_come_from_imports_that_started_early():
@@ -71,8 +71,10 @@ def test_processes_come_from_imports_that_started_early():
 
 def test_processes_are_reused():
     with Executor(jobs=2).start() as workers:
-        numbers = {number for _ in range(3) for number, *_ in workers.map(told, range(9))}
-        assert workers.map(told, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
+        numbers = {
+            number for _ in range(3) for number, *_ in workers.map(describe_worker, range(9))
+        }
+        assert workers.map(describe_worker, [0]) == [(os.getpid(), torch.get_num_threads(), 0)]
     assert len(numbers) <= 2  # one may start too late for the first items, but none is replaced
 
 
@@ -90,7 +92,7 @@ def test_large_pages_are_enabled_unless_the_user_set_them(monkeypatch, own):
 @pytest.mark.parametrize(("jobs", "count"), [(1, 3), (0, 3), (2, 1), (2, 0)])
 def test_single_item_starts_no_process(jobs, count):
     threads = torch.get_num_threads()
-    assert Executor(jobs=jobs).map(told, range(count)) == [
+    assert Executor(jobs=jobs).map(describe_worker, range(count)) == [
         (os.getpid(), threads, item) for item in range(count)
     ]
 

@@ -20,22 +20,22 @@ def test_list_of_disturbances():
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 def test_requested_share_of_words_is_removed(share):
     text = " ".join(WORDS)
-    left = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
-    assert 1 - sum(left) / 40_000 == pytest.approx(share, abs=0.01)
-    assert len(set(left)) > 4  # each word by itself
+    remaining = [len(drop_words(text, share, seed=seed).split()) for seed in range(2000)]
+    assert 1 - sum(remaining) / 40_000 == pytest.approx(share, abs=0.01)
+    assert len(set(remaining)) > 4  # each word by itself
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1), st.floats(0, 1), st.floats(0, 1), SEEDS)
 def test_remaining_words_keep_their_order(words, one, other, seed):
-    def left(share):
+    def remaining(share):
         return drop_words(" ".join(words), share, seed=seed).split()
 
     small, great = sorted((one, other))
     rest = iter(words)
-    assert all(word in rest for word in left(small))  # a subsequence
-    assert 1 <= len(left(great)) <= len(left(small))
-    assert left(0.0) == words
-    assert len(left(1.0)) == 1
+    assert all(word in rest for word in remaining(small))  # a subsequence
+    assert 1 <= len(remaining(great)) <= len(remaining(small))
+    assert remaining(0.0) == words
+    assert len(remaining(1.0)) == 1
 
 
 @pytest.mark.parametrize("text", ["", "  ", "Yes!"])

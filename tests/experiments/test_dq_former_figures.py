@@ -61,29 +61,29 @@ SIZES = {"train": (8, 8, 8), "valid": (6,), "test": (8, 9, 7, 8)}
 
 
 @pytest.fixture(scope="module")
-def spoken(tmp_path_factory, make_conversation):
+def spoken_corpus(tmp_path_factory, make_conversation):
     """A corpus in which words and tones each predict most labels, and its audio."""
     folder = tmp_path_factory.mktemp("spoken")
     numbers, sounds = np.random.default_rng(0), {}
 
-    def told(kind, share):
+    def noisy_label(kind, share):
         """The label, or sometimes the other one: words and tones are noisy."""
         return kind if numbers.random() < share else 1 - kind
 
-    def heard(conversation):
+    def write_audio(conversation):
         utterances = []
         for utterance in conversation.utterances:
             kind = numbers.integers(2)
             path = folder / f"{utterance.id}.wav"
-            tone = np.sin(np.arange(int(0.3 * RATE)) * (0.05, 0.6)[told(kind, 0.7)])
+            tone = np.sin(np.arange(int(0.3 * RATE)) * (0.05, 0.6)[noisy_label(kind, 0.7)])
             soundfile.write(path, 0.3 * tone, RATE)
             sounds[conversation.id, utterance.id] = Clip(path)
-            text = ("no no no", "always always")[told(kind, 0.9)]
+            text = ("no no no", "always always")[noisy_label(kind, 0.9)]
             utterances.append(replace(utterance, text=text, label=LABELS.names[kind]))
         return replace(conversation, utterances=tuple(utterances))
 
     splits = {
-        split: tuple(heard(make_conversation(f"{split}-{n}", s)) for n, s in enumerate(sizes))
+        split: tuple(write_audio(make_conversation(f"{split}-{n}", s)) for n, s in enumerate(sizes))
         for split, sizes in SIZES.items()
     }
     PreparedCorpus(name="composed", labels=LABELS, splits=splits, features={}).save(folder / "it")
@@ -91,7 +91,9 @@ def spoken(tmp_path_factory, make_conversation):
 
 
 @pytest.fixture(scope="module")
-def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_factory):
+def report_target(
+    make_settings, spoken_corpus, tiny_encoder, tiny_speech_encoder, tmp_path_factory
+):
     """A function that reports a target with tiny text-audio models trained for twelve epochs."""
     changes = (
         f"model.text_encoder.name={tiny_encoder}",
@@ -103,14 +105,14 @@ def drawn(make_settings, spoken, tiny_encoder, tiny_speech_encoder, tmp_path_fac
     out = tmp_path_factory.mktemp("heard") / "out"
 
     def draw(target, **settings):
-        settings = make_settings(spoken, out, seeds=1, changes=changes, **settings)
+        settings = make_settings(spoken_corpus, out, seeds=1, changes=changes, **settings)
         return reproduce(target, settings)[target]
 
     return draw
 
 
-def test_audio_models_are_reproduced_too(drawn):
-    predictions = drawn(
+def test_audio_models_are_reproduced_too(report_target):
+    predictions = report_target(
         "dq-former-table4", rows=("DQ-Former, audio zeroed", "DQ-Former, text absent")
     )
     assert [row["row"] for row in predictions.rows] == [
@@ -120,8 +122,8 @@ def test_audio_models_are_reproduced_too(drawn):
     assert (predictions.folder / "report.md").read_text().count("| 12.0 |") == 1
 
 
-def test_confidence_by_layer(drawn, read_csv):
-    rows = read_csv(drawn("dq-former-figure3").folder / "figures" / "layer-confidence.csv")
+def test_confidence_by_layer(report_target, read_csv):
+    rows = read_csv(report_target("dq-former-figure3").folder / "figures" / "layer-confidence.csv")
     assert [(row["modality"], row["layer"]) for row in rows] == [
         ("text", "1"), ("text", "2"), ("audio", "1"), ("audio", "2"),
     ]  # fmt: skip
@@ -131,12 +133,12 @@ def test_confidence_by_layer(drawn, read_csv):
         assert 0 <= bounds[0] <= bounds[-1] <= 1
 
 
-def test_confidence_by_kind_and_cases(drawn, read_csv):
-    folder = drawn("dq-former-figure4").folder / "figures"
+def test_confidence_by_kind_and_cases(report_target, read_csv):
+    folder = report_target("dq-former-figure4").folder / "figures"
     rows = read_csv(folder / "dominance.csv")
     assert {row["kind"] for row in rows} == {"audio-dominated", "text-dominated"}
     assert (folder / "dominance.png").is_file()
-    predictions = drawn("dq-former-figure5")
+    predictions = report_target("dq-former-figure5")
     cases = read_csv(predictions.folder / "figures" / "cases.csv")
     one = [row for row in cases if (row["kind"], row["case"]) == ("audio-dominated", "1")]
     assert [(row["modality"], row["layer"]) for row in one] == [

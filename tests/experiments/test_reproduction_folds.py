@@ -11,7 +11,7 @@ ROW = "Contrast over the whole batch"
 
 
 @pytest.fixture(scope="module")
-def decided(tmp_path_factory, make_settings, corpus_folder):
+def fold_decision(tmp_path_factory, make_settings, corpus_folder):
     """Folder of a decision by folds, its progress lines, and the logged tries."""
     out, lines = tmp_path_factory.mktemp("decided") / "out", []
     settings = make_settings(corpus_folder, out, rows=(ROW,), seeds=1, lines=lines)
@@ -19,8 +19,8 @@ def decided(tmp_path_factory, make_settings, corpus_folder):
     return predictions, lines, list(settings.cache.tries())
 
 
-def test_every_row_is_trained_on_the_same_folds(decided):
-    predictions, _, tries = decided
+def test_every_row_is_trained_on_the_same_folds(fold_decision):
+    predictions, _, tries = fold_decision
     folds = json.loads((predictions.folder / "folds.json").read_text())
     assert {name: len(scores) for name, scores in folds.items()} == {"As decided": 5, ROW: 5}
     here = [t for t in tries if t.validated_on.startswith("fold")]
@@ -30,8 +30,8 @@ def test_every_row_is_trained_on_the_same_folds(decided):
     assert [t.weighted_f1 for t in here[:_FOLDS]] == folds["As decided"]
 
 
-def test_report_states_the_difference(decided):
-    predictions, _, _ = decided
+def test_report_states_the_difference(fold_decision):
+    predictions, _, _ = fold_decision
     folds = json.loads((predictions.folder / "folds.json").read_text())
     pairs = zip(folds[ROW], folds["As decided"], strict=True)
     differences = [one - other for one, other in pairs]
@@ -44,14 +44,14 @@ def test_report_states_the_difference(decided):
     assert f"| {better} of 5 |" in text
 
 
-def test_only_scores_are_kept(decided):
-    names = {path.name for path in decided[0].folder.iterdir()}
+def test_only_scores_are_kept(fold_decision):
+    names = {path.name for path in fold_decision[0].folder.iterdir()}
     assert names == {"folds.json", "report.html", "report.md", "figures"}
-    assert not list(decided[0].folder.rglob("*.safetensors"))
+    assert not list(fold_decision[0].folder.rglob("*.safetensors"))
 
 
-def test_scored_folds_are_not_trained_again(decided, make_settings, corpus_folder):
-    predictions, first, _ = decided
+def test_scored_folds_are_not_trained_again(fold_decision, make_settings, corpus_folder):
+    predictions, first, _ = fold_decision
     lines = []
     out = predictions.folder.parent
     settings = make_settings(corpus_folder, out, rows=(ROW,), seeds=1, lines=lines)
@@ -60,8 +60,8 @@ def test_scored_folds_are_not_trained_again(decided, make_settings, corpus_folde
     assert not any("epoch" in line for line in lines)
 
 
-def test_missing_folds_are_refused(make_settings, corpus_folder, decided, report_only):
-    folder = decided[0].folder
+def test_missing_folds_are_refused(make_settings, corpus_folder, fold_decision, report_only):
+    folder = fold_decision[0].folder
     with pytest.raises(InputError, match="it has no row 'Target not detached'"):
         report_only("df-erc-decisions", folder.parent, rows=("Target not detached",), seeds=1)
 

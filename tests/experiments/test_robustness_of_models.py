@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from fer2013 import drawn, encoded
+from fer2013 import draw_face, encoded
 from mmerc.data.batches import feature_statistics
 from mmerc.data.feature_extraction import extract_modality
 from mmerc.errors import InputError
@@ -45,7 +45,7 @@ def corpora(tmp_path_factory, small_corpus):
         time = np.arange(RATE // 3) / RATE
         tone = 0.2 * np.sin(2 * np.pi * (150 + 40 * number) * time) * np.hanning(len(time))
         soundfile.write(folder / f"{number}.wav", tone, RATE)
-        pictures = tuple(encoded(drawn(part, 3 * number + part)) for part in range(3))
+        pictures = tuple(encoded(draw_face(part, 3 * number + part)) for part in range(3))
         segment = Segment(sound=Clip(folder / f"{number}.wav"), pictures=pictures)
         tasks.append(Task(conversation=key[0], utterance=key[1], segment=segment))
     extract = partial(
@@ -103,14 +103,14 @@ def test_every_applicable_disturbance_changes_the_input(model, corpora, monkeypa
     assert np.array_equal(again.probabilities, undisturbed.probabilities)
 
 
-def of(modality, how, strength=None):
+def find_disturbance(modality, how, strength=None):
     return next(
         d for d in DISTURBANCES if (d.modality, d.how, d.strength) == (modality, how, strength)
     )
 
 
 def test_noise_reaches_vectors_and_audio(corpora, make_model, make_sound_model):
-    noise = of("audio", "noise", 10)
+    noise = find_disturbance("audio", "noise", 10)
     vectors = corpora.apply(noise, make_model("late-fusion", widths=WIDTHS))
     clean, noisy = (c.features["audio"] for c in (corpora.corpus, vectors))
     assert noisy.spec == clean.spec
@@ -128,7 +128,9 @@ def test_lost_frames_leave_some_vectors_absent(corpora, make_model):
         for task in corpora.tasks
     ]
     model, given = make_model("late-fusion", widths=WIDTHS), replace(corpora, tasks=tasks)
-    disturbed = [given.apply(of("video", "frame loss", share), model) for share in (25, 50, 75)]
+    disturbed = [
+        given.apply(find_disturbance("video", "frame loss", share), model) for share in (25, 50, 75)
+    ]
     without = [
         {key for key, row in corpus.features["video"].rows.items() if row.vector is None}
         for corpus in disturbed
@@ -163,7 +165,7 @@ def test_omissions_give_a_reason(corpora, make_model, changes, how, why):
     if "silent" in changes:
         tasks = [replace(task, segment=replace(task.segment, sound=None)) for task in tasks]
     given = replace(corpora, corpus=corpus, tasks=tasks)
-    actual = given.apply(of(*how), make_model("late-fusion", widths=WIDTHS))
+    actual = given.apply(find_disturbance(*how), make_model("late-fusion", widths=WIDTHS))
     assert isinstance(actual, Inapplicable)
     assert why in actual.reason
     assert not actual.reason.endswith(".")
@@ -175,7 +177,7 @@ def test_entirely_missing_media_are_an_error(corpora, make_model, tmp_path):
     ]
     with pytest.raises(InputError, match=r"no such file, .*--media"):
         replace(corpora, tasks=elsewhere).apply(
-            of("audio", "noise", 0), make_model("late-fusion", widths=WIDTHS)
+            find_disturbance("audio", "noise", 0), make_model("late-fusion", widths=WIDTHS)
         )
 
 

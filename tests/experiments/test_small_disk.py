@@ -17,7 +17,7 @@ def finished_files(out):
 
 
 def test_finished_work_is_kept_when_the_disk_fills(
-    disk, leave, make_settings, corpus_folder, finished
+    disk, set_free_space, make_settings, corpus_folder, finished
 ):
     seed, *_ = sorted(finished.rglob("seed-0"))
     size = sum(4096 * -(-path.stat().st_size // 4096) for path in seed.rglob("*") if path.is_file())
@@ -27,7 +27,7 @@ def test_finished_work_is_kept_when_the_disk_fills(
         settings = make_settings(corpus_folder, out, rows=("-DDM",), use_cache=False, **settings)
         return reproduce("df-erc-table2", settings)["df-erc-table2"]
 
-    leave(3 * size)
+    set_free_space(3 * size)
     with pytest.raises(InputError, match="no space left on device") as caught:
         call()
     assert "\n" not in str(caught.value)
@@ -35,7 +35,7 @@ def test_finished_work_is_kept_when_the_disk_fills(
     count = len(list(out.rglob("seed.json")))
     assert 1 <= count < 4
 
-    leave()
+    set_free_space()
     predictions = call(lines=lines)
     assert lines[0] == f"{4 - count} of 4 trainings remain"
     assert finished_files(out).items() >= kept.items()
@@ -43,10 +43,10 @@ def test_finished_work_is_kept_when_the_disk_fills(
 
     shutil.rmtree(predictions.folder)
     before = files(out / "runs")
-    leave(100_000)
+    set_free_space(100_000)
     with pytest.raises(InputError, match="no space left on device"):
         call(train=False)
     assert not files(predictions.folder, ".*")
-    leave()
+    set_free_space()
     assert call(train=False).rows == predictions.rows
     assert files(out / "runs") == before

@@ -101,7 +101,7 @@ def test_network_equals_the_paper():
     assert strides == [(2, 2)] + [(1, 1)] * 98
 
 
-def by_hand(network, images):
+def slow_forward(network, images):
     """The network as in the paper: each layer reads all earlier maps of its block."""
     state = network.state_dict()
     numbers = iter(range(len(network.maps)))
@@ -137,7 +137,7 @@ def test_forward_matches_a_calculation_by_hand():
     network = some_network()
     images = normalise(torch.from_numpy(faces(3))[:, None])
     actual = network(images)
-    vectors, logits = by_hand(network, images)
+    vectors, logits = slow_forward(network, images)
     assert (actual.vectors.shape, actual.logits.shape) == ((3, 342), (3, 7))
     torch.testing.assert_close(actual.vectors, vectors, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(actual.logits, logits, atol=1e-4, rtol=1e-3)

@@ -10,7 +10,7 @@ from mmerc.features.speaker_faces import SpeakerFaces
 from mmerc.media.faces.alignment import align_face
 
 
-def by_hand(image):
+def slow_equalisation(image):
     """One image by definition: each level becomes the share of non-black pixels up to it."""
     dark = (image == image.min()).sum()
     others = image.size - dark
@@ -30,7 +30,7 @@ def test_equalisation_matches_a_calculation_by_hand():
     assert actual.dtype == torch.float32
     assert actual.shape == images.shape
     for image, expected in zip(images[:, 0].numpy(), actual[:, 0].numpy(), strict=True):
-        assert np.abs(by_hand(image) - expected).max() <= 1  # halves are rounded to even
+        assert np.abs(slow_equalisation(image) - expected).max() <= 1  # halves are rounded to even
 
 
 def test_equalisation_ignores_brightness_contrast_and_gamma():

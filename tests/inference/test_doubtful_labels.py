@@ -4,7 +4,7 @@ from mmerc.inference.analysis import Marks, mark_labels
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 
-def said(name, text):
+def make_prediction(name, text):
     """A prediction for an utterance with these words."""
     return UtterancePrediction(
         conversation="c", id=name, speaker="Ada", text=text, start=0.0, end=1.0, label="glad",
@@ -14,7 +14,11 @@ def said(name, text):
 
 
 def test_labels_without_reliable_words_are_doubtful_for_text_models():
-    spoken = said("Ada-1", ""), said("Ada-3", "we are"), said("Ada-5", "we are")
+    spoken = (
+        make_prediction("Ada-1", ""),
+        make_prediction("Ada-3", "we are"),
+        make_prediction("Ada-5", "we are"),
+    )
     marks = {"Ada-3": Marks(doubtful=((3, 6),)), "Ada-5": Marks(doubtful=((0, 2),), overlap=0.5)}
     absent = {"Ada-1": {"text": "no words"}}
     assert mark_labels(spoken, absent, marks, reads_words=False) == marks

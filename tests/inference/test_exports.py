@@ -49,7 +49,7 @@ HOSTILE = [
 ]
 
 
-def said(start, end, *, speaker="Ada", text="Well.", label="glad", name=None):
+def make_prediction(start, end, *, speaker="Ada", text="Well.", label="glad", name=None):
     probabilities = {"calm": 0.25, "glad": 0.125, "so, <so>": 0.0625} | {label: 0.825}
     return UtterancePrediction(
         conversation="c",
@@ -81,16 +81,16 @@ def analysis(*predictions, **changes):
 
 
 SHORT = analysis(
-    said(0.5, 2.0, text="You came!"),
-    said(2.0, 3.25, speaker="Bo", text="I did.", label="calm"),
-    said(3.0, 4.0, text="Sit.", label="so, <so>"),
+    make_prediction(0.5, 2.0, text="You came!"),
+    make_prediction(2.0, 3.25, speaker="Bo", text="I did.", label="calm"),
+    make_prediction(3.0, 4.0, text="Sit.", label="so, <so>"),
 )
 OVERLAPPING = analysis(
-    said(0.0, 4.0, text="long"),
-    said(1.0, 2.0, text="inside"),
-    said(1.5, 3.0, text="inside too"),
-    said(2.0, 2.5, text="after inside"),
-    said(4.0, 5.0, text="touching"),
+    make_prediction(0.0, 4.0, text="long"),
+    make_prediction(1.0, 2.0, text="inside"),
+    make_prediction(1.5, 3.0, text="inside too"),
+    make_prediction(2.0, 2.5, text="after inside"),
+    make_prediction(4.0, 5.0, text="touching"),
 )
 MOMENTS = st.one_of(st.none(), st.floats(0, 20))
 ANYTHING = st.lists(
@@ -102,7 +102,10 @@ ANYTHING = st.lists(
 def made_of(drawn):
     names = itertools.count()
     return analysis(
-        *(said(a, b, speaker=who, text=text, name=str(next(names))) for a, b, who, text in drawn)
+        *(
+            make_prediction(a, b, speaker=who, text=text, name=str(next(names)))
+            for a, b, who, text in drawn
+        )
     )
 
 
@@ -157,7 +160,7 @@ def test_prediction_sets_are_in_all_files(tmp_path):
 
 
 def test_captions_of_a_long_recording():
-    times = as_webvtt(analysis(said(3599.9994, 36000.5))).split("\n\n")[2].split("\n")[0]
+    times = as_webvtt(analysis(make_prediction(3599.9994, 36000.5))).split("\n\n")[2].split("\n")[0]
     assert times == "00:59:59.999 --> 10:00:00.500"
 
 
@@ -165,7 +168,10 @@ def test_captions_of_a_long_recording():
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_captions_of_hostile_text_are_well_formed(text, field, tmp_path):
     created = analysis(
-        said(1.0, 2.0, **{field: text}), said(2.0, 3.0), recording=text, remarks=[text]
+        make_prediction(1.0, 2.0, **{field: text}),
+        make_prediction(2.0, 3.0),
+        recording=text,
+        remarks=[text],
     )
     (path,) = (item for item in write_results(created, tmp_path, stem="x") if item.suffix == ".vtt")
     blocks = path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
@@ -267,14 +273,16 @@ def test_overlapping_utterances_of_a_speaker_get_extra_tiers(tmp_path):
 
 def test_tier_names_are_unique_for_any_speaker_names():
     names = ["Ada", "Ada (2)", "Ada", "", "unknown", "Ada\n"]
-    created = analysis(*(said(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
+    created = analysis(*(make_prediction(i * 0.1, 5, speaker=name) for i, name in enumerate(names)))
     assert len({tier.name for tier in build_tiers(created)}) == 6
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_hostile_text_survives_in_eaf_and_textgrid(text, field, tmp_path):
-    created = analysis(said(1.0, 2.0, **{field: text}), recording=text, model=text, remarks=(text,))
+    created = analysis(
+        make_prediction(1.0, 2.0, **{field: text}), recording=text, model=text, remarks=(text,)
+    )
     write_results(created, tmp_path, stem="x")
     expected = one_line(text).encode("utf-8", "replace").decode()
     eaf = Eaf(tmp_path / "x.eaf")
@@ -317,7 +325,12 @@ def test_tiers_never_overlap_and_keep_every_utterance(drawn):
 
 
 def test_untimed_utterances_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path):
-    created = analysis(said(None, None), said(1.0, None, name="b"), said(2.0, 2.0), said(3.0, 4.0))
+    created = analysis(
+        make_prediction(None, None),
+        make_prediction(1.0, None, name="b"),
+        make_prediction(2.0, 2.0),
+        make_prediction(3.0, 4.0),
+    )
     paths = {path.suffix: path.read_text() for path in write_results(created, tmp_path, stem="x")}
     assert paths[".jsonl"].count("\n") == 4
     assert len(list(csv.DictReader(io.StringIO(paths[".csv"])))) == 4
@@ -329,7 +342,7 @@ def test_untimed_utterances_are_in_jsonl_and_csv_and_counted_elsewhere(tmp_path)
 
 @pytest.mark.parametrize("duration", [None, 0.0, 3.5])
 def test_no_utterance_has_a_time(duration, tmp_path):
-    created = analysis(said(None, None), duration=duration)
+    created = analysis(make_prediction(None, None), duration=duration)
     assert len(write_results(created, tmp_path, stem="x")) == 6
     assert read_cues((tmp_path / "x.vtt").read_text()) == []
     assert list(Eaf(tmp_path / "x.eaf").get_tier_names()) == []
@@ -339,7 +352,7 @@ def test_no_utterance_has_a_time(duration, tmp_path):
 
 
 def test_recording_with_too_short_duration(tmp_path):
-    grid = read_grid(as_textgrid(analysis(said(9.0, 12.5))), tmp_path)
+    grid = read_grid(as_textgrid(analysis(make_prediction(9.0, 12.5))), tmp_path)
     assert grid.maxTimestamp == 12.5
 
 
@@ -359,7 +372,7 @@ def test_unwritable_folder_gives_a_one_sentence_error(tmp_path):
 
 def test_rows_mark_doubtful_values():
     marks = {"Ada-1": Marks(overlap=0.25, doubtful=((0, 2), (4, 7))), "Ada-5": Marks()}
-    created = analysis(said(1, 2, text="so, yes"), said(5, 6), marks=marks)
+    created = analysis(make_prediction(1, 2, text="so, yes"), make_prediction(5, 6), marks=marks)
     rows = [json.loads(line) for line in analysis_as_json_lines(created).splitlines()]
     assert [(row["overlap"], row["doubtful_words"]) for row in rows] == [
         (0.25, ["so", "yes"]),
@@ -374,7 +387,7 @@ def test_rows_mark_doubtful_values():
 
 def test_every_format_marks_a_label_that_was_predicted_without_words(tmp_path):
     marks = {"Ada-5": Marks(label="no words")}
-    created = analysis(said(1, 2), said(5, 6, text=""), marks=marks)
+    created = analysis(make_prediction(1, 2), make_prediction(5, 6, text=""), marks=marks)
     rows = [json.loads(line) for line in analysis_as_json_lines(created).splitlines()]
     assert [row["doubtful_label"] for row in rows] == [None, "no words"]
     table = list(csv.DictReader(analysis_as_csv(created).splitlines()))

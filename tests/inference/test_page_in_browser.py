@@ -38,12 +38,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(new_page, page_again, folder):
+def visit(new_page, reset_page, folder):
     """A function that opens an analysis in a new or a reused tab."""
-    page_again.set_default_timeout(PATIENCE)
+    reset_page.set_default_timeout(PATIENCE)
 
     def open_page(analysis=ANALYSIS, *, new=False, **settings):
-        page = new_page(patience=PATIENCE, **settings) if new or settings else page_again
+        page = new_page(patience=PATIENCE, **settings) if new or settings else reset_page
         (folder / "x.html").write_text(render_page(analysis), encoding="utf-8")
         page.goto((folder / "x.html").as_uri())
         return page
@@ -75,8 +75,8 @@ def ready(page):
 
 def test_page_opens_without_errors_and_requests_only_the_recording(visit, folder):
     page = ready(visit(new=True))
-    assert page.complaints == []
-    assert set(page.asked) == {(folder / "x.html").as_uri(), (folder / SCENE).as_uri()}
+    assert page.error_messages == []
+    assert set(page.requested_urls) == {(folder / "x.html").as_uri(), (folder / SCENE).as_uri()}
     assert page.title() == SCENE
     assert "25 utterances · 3 speakers" in page.inner_text("#facts")
     assert "quieter than any" in page.inner_text("#remarks")
@@ -225,7 +225,7 @@ def test_hostile_text_is_inert(visit, folder):
     assert page.locator("blockquote").evaluate("said => said.textContent") == EVIL
     assert page.locator("#rows .said").evaluate("said => said.textContent") == EVIL
     assert page.locator("img").count() == 0
-    assert len(page.asked) == 2 and page.complaints == []
+    assert len(page.requested_urls) == 2 and page.error_messages == []
 
 
 def test_nothing_overflows_on_a_phone(visit):
@@ -279,7 +279,7 @@ def test_untimed_utterances_are_listed_but_not_in_the_timeline(visit):
     assert "shares by number" in nowhere.inner_text("#summary")
     empty = visit(replace(ANALYSIS, predictions=()))
     assert "0 utterances" in empty.inner_text("#facts")
-    assert empty.complaints == []
+    assert empty.error_messages == []
 
 
 def test_doubts_are_marked(visit, tmp_path):
@@ -320,7 +320,7 @@ def test_doubts_are_marked(visit, tmp_path):
         for n in range(3)
     }
     assert len(colours) == 3
-    assert page.complaints == []
+    assert page.error_messages == []
 
 
 def test_missing_recording_is_reported(visit):

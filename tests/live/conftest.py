@@ -20,7 +20,7 @@ SECONDS = 20.6  # two people, five turns, one with two sentences
 
 
 @dataclass(frozen=True)
-class Followed:
+class LiveRun:
     """A session, and its reports by seconds of audio received."""
 
     session: LiveSession
@@ -47,12 +47,12 @@ def call(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def followed(components, call):
+def live_run(components, call):
     """The conversation in pieces of 0.1 s."""
     session, events = LiveSession(components), []
     for piece in np.split(call[0], range(1600, len(call[0]), 1600)):
         events += [(session.seconds + len(piece) / 16000, e) for e in session.feed_sound(piece)]
-    return Followed(session, events + [(session.seconds, e) for e in session.finish()])
+    return LiveRun(session, events + [(session.seconds, e) for e in session.finish()])
 
 
 @pytest.fixture(scope="session")

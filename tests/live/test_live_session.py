@@ -24,8 +24,8 @@ from mmerc.media.sentences import Word
 EXAMPLE = Path(__file__).parents[2] / "examples/phone-call.mp4"
 
 
-def test_live_result_equals_the_offline_analysis(followed, offline):
-    live = followed.session.utterances()
+def test_live_result_equals_the_offline_analysis(live_run, offline):
+    live = live_run.session.utterances()
     assert len(live) >= 6
     assert [item.text for item in live] == [item.text for item in offline.predictions]
     assert [item.emotion for item in live] == [item.label for item in offline.predictions]
@@ -37,26 +37,26 @@ def test_live_result_equals_the_offline_analysis(followed, offline):
             assert share == pytest.approx(recorded.probabilities[name], abs=0.02)
 
 
-def test_events_come_in_order_without_delay(followed):
-    kinds = [event.type for _, event in followed.events]
+def test_events_come_in_order_without_delay(live_run):
+    kinds = [event.type for _, event in live_run.events]
     assert kinds[:2] == ["speech_started", "words"] and kinds[-1] == "stats"
-    assert [item.index for item in followed.of(LiveUtterance)] == list(range(1, 7))
-    starts = [item.time for item in followed.of(SpeechStarted)]
+    assert [item.index for item in live_run.of(LiveUtterance)] == list(range(1, 7))
+    starts = [item.time for item in live_run.of(SpeechStarted)]
     assert len(starts) == 5 == len(set(starts))
-    for heard, event in followed.events:
+    for heard, event in live_run.events:
         if isinstance(event, SpeechStarted):
             assert heard - event.time < 0.5
         if isinstance(event, LiveUtterance) and event.text.endswith("you."):
             assert heard - event.end < 1.0  # the last one of its turn has a pause of 0.5 s
-    partial = [item for item in followed.of(WordsHeard) if not item.final]
-    final = [item for item in followed.of(WordsHeard) if item.final]
+    partial = [item for item in live_run.of(WordsHeard) if not item.final]
+    final = [item for item in live_run.of(WordsHeard) if item.final]
     assert len(final) == 5 and partial
     assert {item.start for item in partial} <= {item.start for item in final}
-    assert followed.of(Stats)[-1].seconds == pytest.approx(20.6)
+    assert live_run.of(Stats)[-1].seconds == pytest.approx(20.6)
 
 
-def test_utterances_state_their_modalities(followed):
-    for item in followed.of(LiveUtterance):
+def test_utterances_state_their_modalities(live_run):
+    for item in live_run.of(LiveUtterance):
         assert sum(item.probabilities.values()) == pytest.approx(1, abs=1e-3)
         assert item.modalities == ("text", "audio")
         assert item.absent == {"video": "no film or picture"}
@@ -64,16 +64,16 @@ def test_utterances_state_their_modalities(followed):
         assert json.loads(json.dumps(event_as_dict(item)))["type"] == "utterance"
 
 
-def test_export_is_an_ordinary_analysis(followed, tmp_path):
-    analysis = followed.session.analysis("call.wav")
+def test_export_is_an_ordinary_analysis(live_run, tmp_path):
+    analysis = live_run.session.analysis("call.wav")
     paths = write_results(analysis, tmp_path)
     assert sorted(path.suffix for path in paths) == sorted(
         [".html", ".jsonl", ".csv", ".vtt", ".eaf", ".TextGrid"]
     )
     rows = [json.loads(line) for line in (tmp_path / "call.jsonl").read_text().splitlines()]
-    assert [row["label"] for row in rows] == [i.emotion for i in followed.session.utterances()]
+    assert [row["label"] for row in rows] == [i.emotion for i in live_run.session.utterances()]
     assert analysis.duration == pytest.approx(20.6)
-    assert followed.session.state().finished
+    assert live_run.session.state().finished
 
 
 def test_frames_are_analysed_during_speech(components, call):

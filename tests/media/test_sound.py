@@ -53,16 +53,16 @@ def test_lossless_audio_is_exact(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["mp4", "mov", "avi", "flac", "mp3", "ogg"])
 @settings(max_examples=8, deadline=None)
 @given(start=st.floats(0, 3.9), length=st.floats(0.001, 1.5))
-def test_part_equals_the_same_span_of_the_file(media, wholes, kind, start, length):
+def test_part_equals_the_same_span_of_the_file(media, read_complete, kind, start, length):
     first, stop = round(start * SAMPLE_RATE), round((start + length) * SAMPLE_RATE)
     actual = read_sound(media(kind), start=start, end=start + length)
     # AAC decoders add their own noise; a shift of one sample would have ten times the effect.
     tolerance = 0.02 if kind == "mp4" else 2e-4
-    np.testing.assert_allclose(actual, wholes(kind)[first:stop], atol=tolerance)
+    np.testing.assert_allclose(actual, read_complete(kind)[first:stop], atol=tolerance)
 
 
 @pytest.fixture(scope="module")
-def wholes(media):
+def read_complete(media):
     read = {}
     return lambda kind: read.setdefault(kind, read_sound(media(kind)))
 

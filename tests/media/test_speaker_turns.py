@@ -17,7 +17,7 @@ def turn(speaker, start, end):
     return Turn(speaker=speaker, start=start, end=end)
 
 
-def said(start, end, speaker="unknown"):
+def utterance(start, end, speaker="unknown"):
     return Utterance(id="1", speaker=speaker, text="well", start=start, end=end)
 
 
@@ -138,16 +138,27 @@ def test_end_times_instead_of_durations_give_a_remark(tmp_path):
 
 def test_speaker_with_the_largest_overlap():
     turns = [turn("B", 4, 6), turn("A", 0, 5), turn("A", 5.5, 7)]
-    utterances = [said(0, 1), said(4.5, 5.75), said(4.9, 5.5), said(7, 8), said(3, 9)]
+    utterances = [
+        utterance(0, 1),
+        utterance(4.5, 5.75),
+        utterance(4.9, 5.5),
+        utterance(7, 8),
+        utterance(3, 9),
+    ]
     assert speakers(utterances, turns) == ["A", "B", "B", "unknown", "A"]
 
 
 def test_tie_goes_to_the_earlier_speaker():
-    assert speakers([said(1, 3)], [turn("B", 2, 9), turn("A", 0, 2)]) == ["A"]
+    assert speakers([utterance(1, 3)], [turn("B", 2, 9), turn("A", 0, 2)]) == ["A"]
 
 
 def test_known_speakers_stay_and_untimed_ones_stay_unknown():
-    utterances = [said(0, 1, "Ann"), said(None, None), said(0, None), said(0, 1)]
+    utterances = [
+        utterance(0, 1, "Ann"),
+        utterance(None, None),
+        utterance(0, None),
+        utterance(0, 1),
+    ]
     actual = assign_speakers(utterances, [turn("A", 0, 5)])
     assert [item.speaker for item in actual] == ["Ann", "unknown", "unknown", "A"]
     assert actual[:3] == tuple(utterances[:3])
@@ -163,7 +174,7 @@ TURNS = st.lists(st.tuples(st.sampled_from("ABC"), SPANS), max_size=12)
 @settings(deadline=None)
 @given(turns=TURNS, spans=st.lists(SPANS, max_size=6))
 def test_equals_a_count_per_second(turns, spans):
-    utterances = [said(*span) for span in spans]
+    utterances = [utterance(*span) for span in spans]
     actual = speakers(utterances, [turn(name, *span) for name, span in turns])
     for (start, end), speaker in zip(spans, actual, strict=True):
         counts = {

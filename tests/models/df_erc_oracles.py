@@ -15,7 +15,7 @@ def places(batch):
     return [(b, i) for b in range(len(batch)) for i in range(int(batch.mask[b].sum()))]
 
 
-def there(batch, m, place):
+def is_present(batch, m, place):
     return bool(batch.present[m][place])
 
 
@@ -35,7 +35,7 @@ def total_or_mean(terms, reduction):
 def source_vector(model, batch, m, place):
     """The utterance's standardised vector, zeros where absent."""
     vector = batch.features[m][place]
-    return vector if there(batch, m, place) else torch.zeros_like(vector)
+    return vector if is_present(batch, m, place) else torch.zeros_like(vector)
 
 
 def contrast_oracle(model, batch, level):
@@ -55,7 +55,7 @@ def contrast_oracle(model, batch, level):
         for number, place in enumerate(scope):
             for which, m in enumerate(config.modalities):
                 vector = branch[m](source_vector(model, batch, m, place))
-                listed.append((which, number, vector if there(batch, m, place) else None))
+                listed.append((which, number, vector if is_present(batch, m, place) else None))
         if level == "modality" and len({which for which, _, own in listed if own is not None}) < 2:
             continue  # all would be positives
         count = len(config.modalities)
@@ -96,7 +96,7 @@ def contribution_oracle(model, batch):
     for place in places(batch):
         label = int(batch.labels[place])
         for m in model.config.modalities:
-            if not there(batch, m, place):
+            if not is_present(batch, m, place):
                 weights[m][place] = torch.tensor(0.0)
                 continue
             vector = residual(model, batch, m, place)
@@ -114,7 +114,7 @@ def fusion_oracle(model, batch, place, weights):
     """Eq. 16, each modality first through its projection."""
     fused = torch.zeros(model.config.fusion_width)
     for m in model.config.modalities:
-        if there(batch, m, place):
+        if is_present(batch, m, place):
             layer = model.fusion.projection[m]
             projected = layer.weight @ residual(model, batch, m, place) + layer.bias
             fused = fused + weights[m][place] * projected
@@ -130,7 +130,7 @@ def aligned_items(model, batch):
         (m, place): model.refusion.aligned[m](residual(model, batch, m, place))
         for place in places(batch)
         for m in model.config.modalities
-        if there(batch, m, place)
+        if is_present(batch, m, place)
     }
 
 

@@ -10,8 +10,8 @@ from df_erc_oracles import (
     CONTRIBUTION,
     SIZES,
     contribution_oracle,
+    is_present,
     places,
-    there,
     total_or_mean,
 )
 from pydantic import ValidationError
@@ -89,7 +89,7 @@ def test_without_contribution_present_modalities_weigh_equally(make_model, batch
     assert not group(model, "fusion.teacher") | group(model, "fusion.student")
     weights = model(batch).explanation.weights
     for place in places(batch):
-        seen = [m for m in MODALITIES if there(batch, m, place)]
+        seen = [m for m in MODALITIES if is_present(batch, m, place)]
         for m in MODALITIES:
             expected = 1 / len(seen) if m in seen else 0.0
             assert float(weights[m][place]) == pytest.approx(expected)
@@ -127,7 +127,9 @@ def test_normalised_contributions_sum_to_1(make_model, batch):
     for place in places(batch):
         total = sum(estimates[m][place] for m in MODALITIES)
         for m in MODALITIES:
-            expected = estimates[m][place] / total if there(batch, m, place) else torch.tensor(0.0)
+            expected = (
+                estimates[m][place] / total if is_present(batch, m, place) else torch.tensor(0.0)
+            )
             torch.testing.assert_close(output.explanation.weights[m][place], expected)
     expected = sum(total_or_mean(own, "mean") for own in student_terms.values())
     torch.testing.assert_close(output.losses["contribution_confidence"], expected)
@@ -148,7 +150,7 @@ def test_attention_over_modalities(make_model, batch):
     width, heads = model.config.fusion_width, 2
     size = width // heads
     for place in places(batch):
-        seen = [m for m in MODALITIES if there(batch, m, place)]
+        seen = [m for m in MODALITIES if is_present(batch, m, place)]
         shown = sum(weights[m][place] for m in MODALITIES)
         assert float(shown) == pytest.approx(1.0 if seen else 0.0, abs=1e-5)
         assert all(float(weights[m][place]) == 0 for m in MODALITIES if m not in seen)

@@ -22,7 +22,7 @@ def make_judge(*, causal=False):
     return judge
 
 
-def sure(classes, certainty=2.0):
+def confident_logits(classes, certainty=2.0):
     """Logits of a classifier that predicts these classes. Shape: [1, N] -> [1, N, K].
 
     Its evidence counts relative to the frequencies in its training.
@@ -35,11 +35,11 @@ def emotions(length, seed):
     return torch.randint(CLASSES, (1, length), generator=torch.Generator().manual_seed(seed))
 
 
-def everywhere(length):
+def all_present(length):
     return {m: torch.ones(1, length, dtype=torch.bool) for m in NAMES}
 
 
-def kept_slowly(logits, present, last):
+def slow_kept(logits, present, last):
     """The modalities to keep, judged from the utterances before ``last``."""
     total = sum(COUNTS) + CLASSES
     training = [(count + 1) / total for count in COUNTS]
@@ -86,19 +86,24 @@ def test_equals_a_slow_reference(seed):
     length = 45
     generator = torch.Generator().manual_seed(seed)
     shared, other = emotions(length, seed), emotions(length, seed + 100)
-    logits = {m: sure(shared) + torch.randn(1, length, CLASSES, generator=generator) for m in NAMES}
-    logits[NAMES[seed % 3]] = sure(other) + torch.randn(1, length, CLASSES, generator=generator)
+    logits = {
+        m: confident_logits(shared) + torch.randn(1, length, CLASSES, generator=generator)
+        for m in NAMES
+    }
+    logits[NAMES[seed % 3]] = confident_logits(other) + torch.randn(
+        1, length, CLASSES, generator=generator
+    )
     present = {m: torch.rand(1, length, generator=generator) < 0.97 for m in NAMES}
     kept = make_judge()(logits, present)
-    expected = kept_slowly(logits, present, length)
+    expected = slow_kept(logits, present, length)
     for m in NAMES:
         assert torch.equal(kept[m], present[m] & (m in expected))
 
 
 @pytest.mark.parametrize("stranger", NAMES)
 def test_disagreeing_modality_is_left_out(stranger):
-    logits = {m: sure(emotions(60, 1 if m == stranger else 0)) for m in NAMES}
-    kept = make_judge()(logits, everywhere(60))
+    logits = {m: confident_logits(emotions(60, 1 if m == stranger else 0)) for m in NAMES}
+    kept = make_judge()(logits, all_present(60))
     assert {m for m in NAMES if kept[m].any()} == set(NAMES) - {stranger}
 
 
@@ -107,29 +112,29 @@ def test_agreeing_modalities_are_kept_at_any_confidence():
         shared = emotions(60, 0)
         wrong = torch.rand(3, 60, generator=torch.Generator().manual_seed(3)) < 0.4
         logits = {
-            m: sure(torch.where(wrong[i], emotions(60, i + 5), shared), certainty)
+            m: confident_logits(torch.where(wrong[i], emotions(60, i + 5), shared), certainty)
             for i, m in enumerate(NAMES)
         }
-        kept = make_judge()(logits, everywhere(60))
+        kept = make_judge()(logits, all_present(60))
         assert all(kept[m].all() for m in NAMES)
 
 
 def test_short_conversations_are_not_judged():
-    logits = {m: sure(emotions(39, i)) for i, m in enumerate(NAMES)}
-    assert all(mask.all() for mask in make_judge()(logits, everywhere(39)).values())
+    logits = {m: confident_logits(emotions(39, i)) for i, m in enumerate(NAMES)}
+    assert all(mask.all() for mask in make_judge()(logits, all_present(39)).values())
 
 
 def test_text_is_kept_if_nothing_agrees():
-    logits = {m: sure(emotions(200, i), 6.0) for i, m in enumerate(NAMES)}
-    kept = make_judge()(logits, everywhere(200))
+    logits = {m: confident_logits(emotions(200, i), 6.0) for i, m in enumerate(NAMES)}
+    kept = make_judge()(logits, all_present(200))
     assert [bool(kept[m].any()) for m in NAMES] == [True, False, False]
 
 
 def test_causal_judgement_ignores_later_utterances():
-    logits = {m: sure(emotions(90, 1 if m == "video" else 0)) for m in NAMES}
+    logits = {m: confident_logits(emotions(90, 1 if m == "video" else 0)) for m in NAMES}
     judge = make_judge(causal=True)
-    whole = judge(logits, everywhere(90))
-    start = judge({m: x[:, :50] for m, x in logits.items()}, everywhere(50))
+    whole = judge(logits, all_present(90))
+    start = judge({m: x[:, :50] for m, x in logits.items()}, all_present(50))
     for m in NAMES:
         assert torch.equal(whole[m][:, :50], start[m])
     assert whole["video"][0, :39].all()
@@ -138,11 +143,11 @@ def test_causal_judgement_ignores_later_utterances():
 
 def test_single_modality_is_kept():
     present = {"text": torch.rand(1, 60) < 0.5}
-    assert make_judge()({"text": sure(emotions(60, 0))}, present) is present
+    assert make_judge()({"text": confident_logits(emotions(60, 0))}, present) is present
 
 
 @pytest.fixture
-def judging_model(make_model):
+def consistency_model(make_model):
     """A model whose classifiers use the first values of the vectors as logits."""
     model = make_model("df-erc", consistency=True).eval()
     classes = len(model.labels)
@@ -156,7 +161,7 @@ def judging_model(make_model):
     return model
 
 
-def contradicting(make_batch, model, length=60):
+def contradictory_batch(make_batch, model, length=60):
     """A conversation whose face shows other emotions than text and voice."""
     batch, classes = make_batch((length,)), len(model.labels)
     shared = torch.randint(classes, (length,), generator=torch.Generator().manual_seed(0))
@@ -173,28 +178,28 @@ def contradicting(make_batch, model, length=60):
     )
 
 
-def test_model_predicts_as_if_the_modality_were_absent(judging_model, make_batch):
-    batch = contradicting(make_batch, judging_model)
+def test_model_predicts_as_if_the_modality_were_absent(consistency_model, make_batch):
+    batch = contradictory_batch(make_batch, consistency_model)
     without = batch.with_present(
         {**batch.present, "video": torch.zeros_like(batch.present["video"])}
     )
     with torch.no_grad():
-        output, expected = judging_model(batch), judging_model(without)
+        output, expected = consistency_model(batch), consistency_model(without)
     torch.testing.assert_close(output.logits, expected.logits)
     assert not output.explanation.weights["video"].any()
 
 
-def test_training_sees_every_modality(judging_model, make_batch):
-    batch = contradicting(make_batch, judging_model)
-    judging_model.train()
-    assert judging_model(batch).explanation.weights["video"].all()
+def test_training_sees_every_modality(consistency_model, make_batch):
+    batch = contradictory_batch(make_batch, consistency_model)
+    consistency_model.train()
+    assert consistency_model(batch).explanation.weights["video"].all()
 
 
-def test_prediction_reports_what_was_left_out(judging_model, make_batch):
-    batch = contradicting(make_batch, judging_model)
+def test_prediction_reports_what_was_left_out(consistency_model, make_batch):
+    batch = contradictory_batch(make_batch, consistency_model)
     with torch.no_grad():
-        output = _run_batch(judging_model, batch, effects=True, window_encoder=encode_windows)
+        output = _run_batch(consistency_model, batch, effects=True, window_encoder=encode_windows)
     assert output.left_out["video"].all()
     assert not output.left_out["text"].any()
     assert output.effects["video"].isnan().all()
-    assert judging_model.consistency is not None  # the model itself is unchanged
+    assert consistency_model.consistency is not None  # the model itself is unchanged

@@ -8,8 +8,8 @@ from df_erc_oracles import (
     CONTRIBUTION,
     contribution_oracle,
     fusion_oracle,
+    is_present,
     places,
-    there,
     total_or_mean,
 )
 
@@ -25,7 +25,7 @@ def test_contribution_losses_and_weights(make_model, batch, reduction):
     for m in MODALITIES:
         for place in places(batch):
             torch.testing.assert_close(output.explanation.weights[m][place], weights[m][place])
-            if not there(batch, m, place):
+            if not is_present(batch, m, place):
                 assert float(output.explanation.weights[m][place]) == 0
     for name, terms in zip(CONTRIBUTION, (teacher_terms, student_terms), strict=True):
         expected = sum(total_or_mean(terms[m], reduction) for m in MODALITIES)

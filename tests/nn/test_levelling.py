@@ -12,7 +12,7 @@ WIDTH = 6
 RECORDING, SPEAKER = 20, 10  # the default priors
 
 
-def shrunk_slowly(scores, centre, spread, prior):
+def slow_statistics(scores, centre, spread, prior):
     """Mean and variance of the scores together with ``prior`` typical ones."""
     weight = 1 / (len(scores) + prior)
     mean = weight * (sum(scores) + prior * centre)
@@ -20,7 +20,7 @@ def shrunk_slowly(scores, centre, spread, prior):
     return mean, variance + weight * prior * (spread + (centre - mean) ** 2)
 
 
-def slowly(scores, speakers, *, by, causal=False):
+def slow_levelling(scores, speakers, *, by, causal=False):
     """Levelled scores, one utterance and dimension at a time; None is absent."""
     levelled = []
     for row, vector in enumerate(scores):
@@ -31,10 +31,10 @@ def slowly(scores, speakers, *, by, causal=False):
         counted = [n for n in range(last) if scores[n] is not None]
         moved = []
         for d in range(WIDTH):
-            mean, variance = shrunk_slowly([scores[n][d] for n in counted], 0, 1, RECORDING)
+            mean, variance = slow_statistics([scores[n][d] for n in counted], 0, 1, RECORDING)
             if by == "speaker":
                 own = [scores[n][d] for n in counted if speakers[n] == speakers[row]]
-                mean, variance = shrunk_slowly(own, mean, variance, SPEAKER)
+                mean, variance = slow_statistics(own, mean, variance, SPEAKER)
             moved.append(max(-5.0, min(5.0, (vector[d] - mean) / math.sqrt(variance))))
         levelled.append(moved)
     return levelled
@@ -52,7 +52,7 @@ def level(scores, speakers, **settings):
     return level_vectors(*batch(scores, speakers), LevellingConfig(**settings), "audio")[0].numpy()
 
 
-def drawn(count, *, seed=0, loc=1.5, scale=2.0):
+def random_scores(count, *, seed=0, loc=1.5, scale=2.0):
     return np.random.default_rng(seed).normal(loc, scale, size=(count, WIDTH)).tolist()
 
 
@@ -60,16 +60,16 @@ def drawn(count, *, seed=0, loc=1.5, scale=2.0):
 @pytest.mark.parametrize("by", ["recording", "speaker"])
 @pytest.mark.parametrize("count", [1, 2, 15, 60])
 def test_equals_a_slow_reference(count, by, causal):
-    scores, speakers = drawn(count, seed=count), [number % 3 for number in range(count)]
+    scores, speakers = random_scores(count, seed=count), [number % 3 for number in range(count)]
     for absent in range(3, count, 7):
         scores[absent] = None
-    expected = slowly(scores, speakers, by=by, causal=causal)
+    expected = slow_levelling(scores, speakers, by=by, causal=causal)
     actual = level(scores, speakers, by=by, causal=causal)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_conversations_and_padding_do_not_affect_each_other():
-    one, other = drawn(9, seed=1), drawn(5, seed=2, loc=-3)
+    one, other = random_scores(9, seed=1), random_scores(5, seed=2, loc=-3)
     values, present, speakers = batch(one, [0] * 9)
     padded = torch.full((1, 9, WIDTH), math.nan)
     padded[0, :5] = torch.tensor(other)
@@ -86,7 +86,7 @@ def test_conversations_and_padding_do_not_affect_each_other():
 
 
 def test_causal_levelling_ignores_later_utterances():
-    scores, speakers = drawn(20), [number % 2 for number in range(20)]
+    scores, speakers = random_scores(20), [number % 2 for number in range(20)]
     whole = level(scores, speakers, causal=True)
     np.testing.assert_allclose(whole[:8], level(scores[:8], speakers[:8], causal=True), atol=1e-6)
 
@@ -124,14 +124,14 @@ def test_values_are_clipped_at_five_deviations():
 
 
 def test_statistics_keep_full_precision():
-    scores, speakers = drawn(30, loc=40), [0] * 30
+    scores, speakers = random_scores(30, loc=40), [0] * 30
     with torch.autocast("cpu", dtype=torch.bfloat16):
         reduced = level(scores, speakers)
     np.testing.assert_array_equal(reduced, level(scores, speakers))
 
 
 def test_modalities_can_have_their_own_priors():
-    scores, speakers = drawn(12), [number % 2 for number in range(12)]
+    scores, speakers = random_scores(12), [number % 2 for number in range(12)]
     own = {"recording_prior": 50.0, "speaker_prior": 5.0}
     config = LevellingConfig(modalities={"audio": own})
     for modality, settings in (("audio", own), ("video", {})):

@@ -34,7 +34,7 @@ def without(example, modality):
 
 
 @torch.inference_mode()
-def told(model, example):
+def predict_probabilities(model, example):
     tokenizer = model.text_encoder.tokenizer if model.text_encoder is not None else None
     return (model(_Collate(tokenizer)([example])).logits[0] / model.temperature).softmax(-1)
 
@@ -48,11 +48,11 @@ def test_effect_is_the_loss_from_leaving_a_modality_out(make_model, make_example
     used = tuple(model.inputs.output_widths)
     start = 0
     for example in examples:
-        whole = told(model, example)
+        whole = predict_probabilities(model, example)
         chosen = whole.argmax(-1)
         rows = range(len(example))
         for m in used:
-            less = told(model, without(example, m))
+            less = predict_probabilities(model, without(example, m))
             for row in rows:
                 effect = actual.effects[m][start + row]
                 others = any(example.present[n][row] for n in used if n != m)
@@ -66,7 +66,10 @@ def test_effect_is_the_loss_from_leaving_a_modality_out(make_model, make_example
             if len(example) == 1:
                 assert effect.isnan()
                 continue
-            lost = whole[row, chosen[row]] - told(model, alone(example, row))[0, chosen[row]]
+            lost = (
+                whole[row, chosen[row]]
+                - predict_probabilities(model, alone(example, row))[0, chosen[row]]
+            )
             torch.testing.assert_close(effect, lost, atol=1e-5, rtol=1e-3)
         start += len(example)
 

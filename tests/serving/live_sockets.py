@@ -28,7 +28,7 @@ class LiveSocket:
 
     def start(self, **values):
         self.say("start", version=1, **(values or PCM))
-        return self.hear("started")
+        return self.expect("started")
 
     def resume(self, session, after):
         self.say("resume", version=1, session=session, after=after)
@@ -43,7 +43,7 @@ class LiveSocket:
         self.messages.append(message)
         return message
 
-    def hear(self, kind, **values):
+    def expect(self, kind, **values):
         """The next message of a type with these values; others are kept in ``messages``."""
         while True:
             message = self.receive()

@@ -90,11 +90,11 @@ class Server:
     def wait(self, job, *states):
         """The job once it is in one of the states."""
 
-        def there():
+        def reached_state():
             actual = self.job(job)
             return actual if actual["state"] in states else None
 
-        return until(there)
+        return until(reached_state)
 
     def fork_server(self):
         """Process number of the child that forks the workers; another one tracks resources."""

@@ -85,7 +85,7 @@ def test_correct_labels_words_and_lines_by_keyboard(visit, table):
     row(page, 4).locator(".said", has_text="Hm?").wait_for()
     assert page.inner_text("#rater") == "Ann"
     assert "1 labelled · 1 excluded" in page.inner_text("#facts")
-    assert page.complaints == []
+    assert page.error_messages == []
 
 
 def test_correct_speakers_and_boundaries_and_download_by_pointer(visit, table):

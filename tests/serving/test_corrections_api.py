@@ -128,7 +128,7 @@ def test_job_is_corrected_repredicted_and_deleted(server, film, subtitles, new_p
     page.get_by_role("button", name="Predict 1 line again").click()
     page.locator("#predict-again").wait_for(state="hidden")
     page.locator("#predicting:empty").wait_for(state="attached")
-    assert page.locator("#trouble").is_hidden() and page.complaints == []
+    assert page.locator("#trouble").is_hidden() and page.error_messages == []
     page.close()
     line = server.ask("GET", f"{path}/corrections").json()["lines"][0]
     before = state["lines"][0]

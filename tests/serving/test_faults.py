@@ -34,7 +34,7 @@ def test_accepted_jobs_survive_the_end_of_the_server(served, film, subtitles, mo
     with live(server.port) as socket:
         session = socket.start(**PCM, keep=True, words="client")["session"]
         socket.send_sound(sound)
-        while socket.hear("stats")["received"] < len(sound) // 2:
+        while socket.expect("stats")["received"] < len(sound) // 2:
             pass
     (kept,) = (server.folder / "jobs").iterdir()
     first = server.upload(film, subtitles).json()["id"]

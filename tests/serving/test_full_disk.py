@@ -77,7 +77,7 @@ def keep_and_fill(socket, sound, disk):
     """Send audio to store, and fill the disk once all of it has arrived."""
     socket.start(**PCM, keep=True)
     socket.send_sound(sound)
-    while socket.hear("stats")["received"] < len(sound):
+    while socket.expect("stats")["received"] < len(sound):
         pass
     return fill(disk / "filler")
 
@@ -88,15 +88,15 @@ def test_live_session_continues_on_a_full_disk_and_marks_its_stored_end(server, 
     with live(server.port) as socket:
         filler = keep_and_fill(socket, sound, disk)
         socket.send_sound(sound)
-        error = socket.hear("error", code="disk", fatal=False)
+        error = socket.expect("error", code="disk", fatal=False)
         assert "disk is full; try again later. Only the first 5.0 s" in error["message"]
         socket.send_sound(sound)
-        while socket.hear("stats")["seconds"] < 15:
+        while socket.expect("stats")["seconds"] < 15:
             pass
         filler.unlink()
         for _ in range(101):
             socket.socket.send(b"\0")  # half a sample
-        assert socket.hear("error", fatal=True)["code"] == "limit"
+        assert socket.expect("error", fatal=True)["code"] == "limit"
         end = socket.receive()
         assert end["reason"] == "failed"
     ended = server.wait(end["job"], "partial", "done", "failed")

@@ -57,9 +57,9 @@ def test_recoverable_faults_keep_the_session_running(host):
             ("transcribes", '{"type": "words", "words": [{"text": "a", "start": 0, "end": 1}]}'),
         ]:
             socket.socket.send(message)
-            assert says in socket.hear("error", fatal=False)["message"]
+            assert says in socket.expect("error", fatal=False)["message"]
         socket.say("end")
-        assert socket.hear("ended")["reason"] == "client"
+        assert socket.expect("ended")["reason"] == "client"
     with host.connect() as socket:
         socket.start(**PCM, video=True, words="client")
         for says, message in [
@@ -69,15 +69,15 @@ def test_recoverable_faults_keep_the_session_running(host):
              '{"type": "words", "words": [{"text": "a", "start": 0, "end": 99}]}'),
         ]:  # fmt: skip
             socket.socket.send(message)
-            assert says in socket.hear("error", fatal=False)["message"]
+            assert says in socket.expect("error", fatal=False)["message"]
         socket.say("picture", time=99)  # the camera's clock jumps
         socket.socket.send(jpeg())
-        while socket.hear("stats")["dropped_frames"] != 1:
+        while socket.expect("stats")["dropped_frames"] != 1:
             pass
         with suppress(ConnectionClosed):  # the service may close before the last message
             for _ in range(100):
                 socket.say("words", words=[{"text": "a", "start": 0, "end": 99}])
-        assert socket.hear("error", fatal=True)["code"] == "limit"
+        assert socket.expect("error", fatal=True)["code"] == "limit"
         assert socket.receive()["reason"] == "failed"
 
 
@@ -85,7 +85,7 @@ def test_garbage_in_place_of_webm_ends_the_session(host):
     with host.connect() as socket:
         socket.start(format="webm_opus")
         socket.socket.send(random.Random(0).randbytes(5000))
-        assert "cannot be decoded" in socket.hear("error", fatal=True, code="sound")["message"]
+        assert "cannot be decoded" in socket.expect("error", fatal=True, code="sound")["message"]
         assert socket.receive()["reason"] == "failed"
 
 
@@ -138,11 +138,11 @@ def test_reused_id_of_an_ended_session_repeats_its_end(host):
     with host.connect() as socket:
         session = socket.start(**PCM)["session"]
         socket.say("end")
-        end = socket.hear("ended")
+        end = socket.expect("ended")
     with host.connect() as socket:
         socket.resume(session, 0)
-        assert socket.hear("started")["resumed"]
-        assert socket.hear("ended") == end
+        assert socket.expect("started")["resumed"]
+        assert socket.expect("ended") == end
         socket.rest()
         assert socket.closed == 1000
 
@@ -201,13 +201,13 @@ def test_session_taken_over_continues_in_one_place(host):
     with host.connect() as first, host.connect() as second:
         session = first.start(**PCM)["session"]
         second.resume(session, 0)
-        assert second.hear("started")["resumed"]
-        assert "another connection" in first.hear("error", fatal=True)["message"]
+        assert second.expect("started")["resumed"]
+        assert "another connection" in first.expect("error", fatal=True)["message"]
         with host.connect() as third:
             third.resume(session, 99)  # has not happened yet
             assert third.receive()["code"] == "session"
         second.say("end")
-        assert second.hear("ended")["reason"] == "client"
+        assert second.expect("ended")["reason"] == "client"
 
 
 def test_audio_after_the_end_of_a_session_is_ignored(host):

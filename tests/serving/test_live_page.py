@@ -96,7 +96,7 @@ def test_speech_gives_an_emotion_that_can_be_downloaded(visit, server):
     page.get_by_role("link", name="Open the timeline").click()
     page.locator("#rows tr").first.wait_for()
     assert set((server.folder / "jobs").iterdir()) <= jobs_before
-    assert [text for text in page.complaints if "404" not in text] == []
+    assert [text for text in page.error_messages if "404" not in text] == []
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -127,7 +127,7 @@ def test_page_shows_the_doubts_of_the_files(visit, width):
         (row["doubtful_words"], row["doubtful_label"] is not None, row["doubtful_words"] != [])
         for row in rows
     ]
-    assert page.complaints == []
+    assert page.error_messages == []
 
 
 def test_session_survives_a_lost_connection_and_becomes_a_job(visit, server):
@@ -154,7 +154,7 @@ def test_session_survives_a_lost_connection_and_becomes_a_job(visit, server):
     page.get_by_role("link", name="Open the timeline").wait_for()
     page.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Live").wait_for()
-    assert page.complaints == []
+    assert page.error_messages == []
 
 
 def test_session_in_which_nobody_speaks_offers_no_results(visit):
@@ -170,7 +170,7 @@ def test_session_in_which_nobody_speaks_offers_no_results(visit):
     assert faults(page) == []
     page.get_by_role("button", name="Back").click()
     page.get_by_role("button", name="Live").wait_for()
-    assert page.complaints == []
+    assert page.error_messages == []
 
 
 def test_unusable_devices_are_reported(visit):

@@ -50,7 +50,7 @@ def test_number_of_sessions_is_limited(host):
         assert third.receive()["code"] == "busy"
         for socket in (first, second):
             socket.say("end")
-            socket.hear("ended")
+            socket.expect("ended")
 
 
 def test_overloaded_service_pauses_reading_and_reports_it(host, limits, monkeypatch):
@@ -61,12 +61,12 @@ def test_overloaded_service_pauses_reading_and_reports_it(host, limits, monkeypa
         monkeypatch.setattr(session.worker, "process", lambda items: gate.wait() and process(items))
         sending = threading.Thread(target=lambda: socket.send_sound(300 * SILENCE))
         sending.start()
-        assert socket.hear("error")["code"] == "overloaded"
+        assert socket.expect("error")["code"] == "overloaded"
         assert session.waiting < 1_100_000
         gate.set()
         sending.join()
         socket.say("end")
-        assert socket.hear("ended")["seconds"] == 60.0
+        assert socket.expect("ended")["seconds"] == 60.0
 
 
 def test_stuck_client_is_notified_and_can_resume(host, limits, monkeypatch):
@@ -77,16 +77,16 @@ def test_stuck_client_is_notified_and_can_resume(host, limits, monkeypatch):
         gate, process = threading.Event(), session.worker.process
         monkeypatch.setattr(session.worker, "process", lambda items: gate.wait() and process(items))
         threading.Thread(target=lambda: send_quietly(socket, 300 * SILENCE), daemon=True).start()
-        error = socket.hear("error", fatal=True)
+        error = socket.expect("error", fatal=True)
         gate.set()
     assert error["code"] == "overloaded"
     limits()
     with host.connect() as socket:
         socket.resume(session.id, 0)
-        received = socket.hear("started")["received"]
+        received = socket.expect("started")["received"]
         assert received < 300 * PIECE
         socket.say("end")
-        assert socket.hear("ended")["seconds"] == received / 32000
+        assert socket.expect("ended")["seconds"] == received / 32000
 
 
 def send_quietly(socket, data):
@@ -139,9 +139,9 @@ def test_non_reading_client_is_disconnected_and_can_resume(host, monkeypatch):
         until(lambda: count_open() < before)  # although the client has not closed its side
     with host.connect() as socket:
         socket.resume(session.id, 0)
-        assert [socket.hear("error")["sequence"] for _ in range(20)] == list(range(1, 21))
+        assert [socket.expect("error")["sequence"] for _ in range(20)] == list(range(1, 21))
         socket.say("end")
-        assert socket.hear("ended")["reason"] == "client"
+        assert socket.expect("ended")["reason"] == "client"
 
 
 def test_slow_trickling_clients_are_disconnected(host, limits, monkeypatch):

@@ -97,12 +97,12 @@ def test_lost_connection_resumes_without_a_gap(server, sound, heard):
     with live(server.port) as first:
         session = first.start()["session"]
         first.send_sound(sound[: 10 * PIECE])
-        first.hear("speech_started")
+        first.expect("speech_started")
         first.socket.socket.close()  # no close frame: the network is gone
     seen = first.messages[-1]["sequence"]
     with live(server.port) as second:
         second.resume(session, seen)
-        received = second.hear("started", resumed=True)["received"]
+        received = second.expect("started", resumed=True)["received"]
         assert received % 2 == 0 and received <= 10 * PIECE
         second.send_sound(sound[received:])
         second.say("end")

@@ -52,7 +52,7 @@ def ready(server):
     return not reasons
 
 
-def complaint(server, words):
+def wait_for_problem(server, words):
     """Wait until /ready fails with a reason that contains these words."""
     until(lambda: not ready(server) and words in server.ask("GET", "/ready").json()["detail"])
 
@@ -92,7 +92,7 @@ def test_stopped_worker_is_reported_and_replaced(server, film, subtitles):
     job = server.upload(film, subtitles).json()["id"]
     first = until(server.workers)[0]
     os.kill(first, signal.SIGSTOP)
-    complaint(server, "The worker of a job has not answered for")
+    wait_for_problem(server, "The worker of a job has not answered for")
     assert server.ask("GET", "/health").ok
     until(lambda: metric(server, "mmerc_workers_hung_total 1.0"))
     until(lambda: ready(server))
@@ -106,7 +106,7 @@ def test_workers_that_cannot_start_are_reported_until_they_can(server):
     forking = server.fork_server()
     os.kill(forking, signal.SIGSTOP)
     try:
-        complaint(server, "A new worker process has not answered for")
+        wait_for_problem(server, "A new worker process has not answered for")
     finally:
         os.kill(forking, signal.SIGCONT)
     until(lambda: ready(server))
@@ -116,9 +116,9 @@ def test_missing_jobs_folder_is_reported_until_it_returns(server):
     until(lambda: ready(server))
     jobs, away = server.folder / "jobs", server.folder / "away"
     jobs.rename(away)
-    complaint(server, "The jobs folder cannot be used (it was deleted")
+    wait_for_problem(server, "The jobs folder cannot be used (it was deleted")
     jobs.write_text("in its place")
-    complaint(server, "The jobs folder cannot be used")
+    wait_for_problem(server, "The jobs folder cannot be used")
     jobs.unlink()
     away.rename(jobs)
     until(lambda: ready(server))
@@ -240,7 +240,7 @@ def test_hanging_live_networks_and_endless_sessions_are_reported(host, sound, mo
         monkeypatch.setattr(check, "deadline", PATIENCE)
         until(lambda: live_part(host)["ok"])
         socket.say("end")
-        assert socket.hear("ended")["utterances"] > 0
+        assert socket.expect("ended")["utterances"] > 0
 
 
 def test_hanging_check_uses_one_thread_and_its_last_answer():

@@ -61,8 +61,8 @@ def test_upload_run_click_download_delete(visit, server, film, subtitles):
     page.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Analyse").wait_for()
     assert page.url.rstrip("#").rstrip("/") == server.url
-    assert {urlsplit(url).netloc for url in page.asked} == {f"127.0.0.1:{server.port}"}
-    assert page.complaints == []
+    assert {urlsplit(url).netloc for url in page.requested_urls} == {f"127.0.0.1:{server.port}"}
+    assert page.error_messages == []
 
 
 def test_everything_works_with_the_keyboard(visit, server, film):

@@ -29,7 +29,7 @@ def visit(new_page, report):
 def test_report_fits_and_passes_axe(visit, report, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
     page = visit(width, color_scheme=scheme)
-    assert page.complaints == [] and page.asked == [report.as_uri()]
+    assert page.error_messages == [] and page.requested_urls == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     # A heat map of many labels scrolls in its own box; the page is as wide as the window.
     page.evaluate(

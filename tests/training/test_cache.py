@@ -17,7 +17,7 @@ from mmerc.training.run import train_run
 FULL = OSError(28, "No space left on device")
 
 
-def louder(corpus, modality="audio"):
+def scaled_corpus(corpus, modality="audio"):
     table = corpus.features[modality]
     rows = [
         row if row.vector is None else replace(row, vector=row.vector * 2)
@@ -113,7 +113,7 @@ def test_irrelevant_settings_do_not_change_the_key(tiny_recipe, small_corpus, se
 
 def test_every_part_of_the_corpus_is_in_the_key(tiny_recipe, small_corpus):
     recipe = tiny_recipe()
-    corpora = [small_corpus, *(louder(small_corpus, m) for m in ("text", "audio", "video"))]
+    corpora = [small_corpus, *(scaled_corpus(small_corpus, m) for m in ("text", "audio", "video"))]
     corpora += [relabelled(small_corpus, split) for split in ("train", "valid", "test")]
     train, valid = small_corpus.splits["train"], small_corpus.splits["valid"]
     moved = {"train": train[1:], "valid": (*valid, train[0])}
@@ -218,7 +218,7 @@ def test_run_continues_from_the_cache(run, no_training):
     assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
 
 
-@pytest.mark.parametrize("change", [louder, relabelled])
+@pytest.mark.parametrize("change", [scaled_corpus, relabelled])
 def test_changed_corpus_is_trained_again(run, small_corpus, cache, change):
     run("one")
     message = []
@@ -248,7 +248,7 @@ def test_changed_files_with_old_timestamps_are_trained_again(run, tmp_path, smal
         path.relative_to(tmp_path / "corpus"): path.stat().st_mtime_ns
         for path in (tmp_path / "corpus").rglob("*")
     }
-    louder(small_corpus).save(tmp_path / "corpus", overwrite=True)
+    scaled_corpus(small_corpus).save(tmp_path / "corpus", overwrite=True)
     for path, moment in before.items():
         if (tmp_path / "corpus" / path).exists():
             os.utime(tmp_path / "corpus" / path, ns=(moment, moment))

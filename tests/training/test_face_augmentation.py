@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fer2013 import drawn
+from fer2013 import draw_face
 from mmerc.features.denseface.network import MEAN
 from mmerc.training.face_network.augmentation import Augmentation, augment
 
@@ -15,7 +15,7 @@ STILL = Augmentation(
 def changed(seed=0, count=64, **settings):
     """Images before and after an augmentation with only these settings."""
     chance = torch.Generator().manual_seed(seed)
-    images = torch.stack([torch.from_numpy(drawn(n % 7, n)) for n in range(count)])[:, None]
+    images = torch.stack([torch.from_numpy(draw_face(n % 7, n)) for n in range(count)])[:, None]
     predictions = augment(images, STILL.model_copy(update=settings), generator=chance)
     assert (predictions.dtype, predictions.shape) == (torch.float32, images.shape)
     assert 0 <= predictions.min() <= predictions.max() <= 255

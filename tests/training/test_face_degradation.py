@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from fer2013 import drawn
+from fer2013 import draw_face
 from mmerc.training.face_network.degradation import (
     compress,
     reduce_detail,
@@ -20,7 +20,7 @@ from mmerc.training.face_network.degradation import (
 
 @pytest.fixture
 def images():
-    return torch.stack([torch.from_numpy(drawn(n, n)) for n in range(6)])[:, None].float()
+    return torch.stack([torch.from_numpy(draw_face(n, n)) for n in range(6)])[:, None].float()
 
 
 def test_blur_is_a_gaussian_along_each_axis(images):

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
-from fer2013 import drawn, encoded, fer_rows, write
+from fer2013 import draw_face, encoded, fer_rows, write
 from mmerc.errors import InputError, UsageError
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.speaker_faces import SpeakerFaces
@@ -48,7 +48,7 @@ def parquet(tmp_path_factory):
     return write(fer_rows(), tmp_path_factory.mktemp("faces") / "fer2013.parquet")
 
 
-def spoilt(rows, path, *, where):
+def corrupted(rows, path, *, where):
     """The same file with some images replaced by other bytes."""
     return write([{**row, "jpeg": b"none"} if where(row) else row for row in rows], path)
 
@@ -57,7 +57,7 @@ def test_faces_are_read_unchanged(parquet):
     faces = read_faces(parquet, "PublicTest")
     assert faces.images.shape == (6, 1, 48, 48)
     assert faces.labels.tolist() == [number % 2 for number in range(6)]
-    expected = drawn(1, zlib.crc32(b"PublicTest3"))
+    expected = draw_face(1, zlib.crc32(b"PublicTest3"))
     assert np.array_equal(faces.images[3, 0], expected)
 
 
@@ -67,7 +67,7 @@ def test_reserved_quarter_is_never_used(parquet, tmp_path):
     held = [row["name"] for row in rows if row["usage"] == "Training" and _reserved(row["name"])]
     assert held == [f"Training_{n}" for n in range(20) if zlib.crc32(b"Training_%d" % n) % 4 == 0]
     assert 2 < len(held) < 10
-    other = spoilt(rows, tmp_path / "fer.parquet", where=lambda row: row["name"] in held)
+    other = corrupted(rows, tmp_path / "fer.parquet", where=lambda row: row["name"] in held)
     assert torch.equal(read_faces(other, "Training").images, read_faces(parquet, "Training").images)
     assert len(read_faces(parquet, "Training")) == len(kept)
 
@@ -267,7 +267,9 @@ def test_training_writes_the_expected_files(parquet, whole):
 def test_trained_weights_load_in_an_extractor(parquet, whole):
     _, out, _, _ = whole
     denseface = DenseFace(SpeakerFaces(), weights=out / "weights.safetensors")
-    vector = denseface.extract(Segment(pictures=(encoded(drawn(0, 0)), encoded(drawn(1, 1)))))
+    vector = denseface.extract(
+        Segment(pictures=(encoded(draw_face(0, 0)), encoded(draw_face(1, 1))))
+    )
     assert vector.shape == (342,)
     assert np.isfinite(vector).all()
 
@@ -341,7 +343,7 @@ def test_missing_initial_weights_are_refused(parquet, tmp_path):
 def test_private_split_is_opened_only_after_training(tmp_path):
     """With unreadable PrivateTest faces, every epoch is still trained."""
     path = tmp_path / "fer.parquet"
-    spoilt(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
+    corrupted(fer_rows(), path, where=lambda row: row["usage"] == "PrivateTest")
     message, once = [], SHORT.model_copy(update={"epochs": 1})
     with pytest.raises(InputError, match="PrivateTest_0"):
         train_face_network(path, tmp_path, once, report=message.append)

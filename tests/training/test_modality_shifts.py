@@ -151,7 +151,7 @@ def test_no_neutral_face_shift_without_a_neutral_label():
 
 
 @pytest.fixture
-def heard(tmp_path):
+def audio_corpus(tmp_path):
     """A prepared corpus of one conversation with IS10 vectors, and its media."""
     samples = np.random.default_rng(0).normal(0, 3000, 32000).astype("<i2")
     with wave.open(str(tmp_path / "talk.wav"), "wb") as file:
@@ -172,8 +172,8 @@ def heard(tmp_path):
     return PreparedCorpus.load(tmp_path / "corpus"), tmp_path
 
 
-def test_shifted_audio_is_extracted_again(heard):
-    corpus, media = heard
+def test_shifted_audio_is_extracted_again(audio_corpus):
+    corpus, media = audio_corpus
     stored = corpus.features["audio"]
     same = extract_shifted_sound(corpus, media, lambda samples: samples)
     assert same.spec == stored.spec
@@ -186,8 +186,8 @@ def test_shifted_audio_is_extracted_again(heard):
     assert not np.allclose(quieter.vector("talk", "0"), stored.vector("talk", "0"))
 
 
-def test_vectors_that_cannot_be_extracted_again_are_refused(heard):
-    corpus, media = heard
+def test_vectors_that_cannot_be_extracted_again_are_refused(audio_corpus):
+    corpus, media = audio_corpus
     table = corpus.features["audio"]
     older = replace(table, spec=replace(table.spec, settings={"version": "older"}))
     with pytest.raises(InputError, match="cannot be extracted again as they are stored"):

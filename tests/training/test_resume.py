@@ -63,11 +63,11 @@ def test_fully_trained_seed_is_not_trained_further(tiny_recipe, small_corpus, tm
         settings = {"seed": 0, "hardware": Hardware(), "report": message.append}
         return train_seed(recipe, small_corpus, tmp_path, **settings)
 
-    message, told_again = [], []
+    message, second_report = [], []
     trained = run(message)
-    again = run(told_again)
+    again = run(second_report)
     assert ("patience" in training) == (len(message) < recipe.training.epochs)
-    assert told_again == []
+    assert second_report == []
     assert again.epoch == trained.epoch
     assert again.valid_weighted_f1 == trained.valid_weighted_f1
     state = again.model.state_dict()
@@ -159,7 +159,9 @@ def test_run_is_not_overwritten(finished, train):
 
 
 def test_run_is_not_continued_with_another_corpus(finished, tiny_recipe, small_corpus):
-    other = replace(small_corpus, features={**small_corpus.features, "audio": louder(small_corpus)})
+    other = replace(
+        small_corpus, features={**small_corpus.features, "audio": scaled_corpus(small_corpus)}
+    )
     before = files_under(finished[0])
     with pytest.raises(InputError, match="was started with another fingerprints"):
         train_run(tiny_recipe(), other, finished[0], resume=True)
@@ -168,7 +170,7 @@ def test_run_is_not_continued_with_another_corpus(finished, tiny_recipe, small_c
     assert files_under(finished[0]) == before
 
 
-def louder(corpus):
+def scaled_corpus(corpus):
     table = corpus.features["audio"]
     rows = {
         key: row if row.vector is None else replace(row, vector=row.vector * 2)

@@ -143,13 +143,13 @@ def test_nan_loss_is_reported_and_the_state_is_kept(train, tmp_path, monkeypatch
     train(tmp_path / "whole")
     calls = []
 
-    def poisoned(self, logits, labels, kept=DfErc.emotion_loss):
+    def nan_loss(self, logits, labels, kept=DfErc.emotion_loss):
         calls.append(self.training)
         bad = sum(calls) == 5  # three batches an epoch: the second of the second epoch
         return kept(self, logits, labels) * (float("nan") if bad else 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(DfErc, "emotion_loss", poisoned)
+        patch.setattr(DfErc, "emotion_loss", nan_loss)
         with pytest.raises(MmercError, match="epoch 2, batch 2: the loss term emotion is not"):
             train(tmp_path / "run")
     assert (tmp_path / "run" / "seed-0" / "resume.safetensors").exists()

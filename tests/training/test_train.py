@@ -7,7 +7,7 @@ import mmerc
 from mmerc.errors import UsageError
 
 
-def quietly(line):
+def ignore_progress(line):
     """Take a line of progress."""
 
 
@@ -21,7 +21,7 @@ def test_recipe_and_corpus_in_memory_or_in_files(tiny_recipe, small_corpus, fini
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(tiny_recipe().model_dump(mode="json")))
     results = [
-        mmerc.train(recipe, corpus, tmp_path / out, cache=False, report=quietly)
+        mmerc.train(recipe, corpus, tmp_path / out, cache=False, report=ignore_progress)
         for out, recipe, corpus in (
             ("memory", tiny_recipe(), small_corpus),
             ("files", path, str(tmp_path / "corpus")),
@@ -35,7 +35,11 @@ def test_changes_apply_to_files(tiny_recipe, small_corpus, tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text(yaml.safe_dump(tiny_recipe().model_dump(mode="json")))
     result = mmerc.train(
-        path, small_corpus, str(tmp_path / "run"), changes=["training.epochs=1"], report=quietly
+        path,
+        small_corpus,
+        str(tmp_path / "run"),
+        changes=["training.epochs=1"],
+        report=ignore_progress,
     )
     assert result["seeds"][0]["epoch"] == 0
     assert len(list((tmp_path / "cache" / "runs").iterdir())) == 1

@@ -112,7 +112,7 @@ def test_training_that_ends_during_warmup_gives_a_remark(train, tmp_path):
 
 
 @pytest.fixture
-def telling_corpus(small_corpus):
+def informative_corpus(small_corpus):
     """The small corpus with text vectors that show the labels."""
     spec = FeatureSpec(modality="text", extractor="own", dim=4)
     rows = [
@@ -129,9 +129,9 @@ def telling_corpus(small_corpus):
     return replace(small_corpus, features=features)
 
 
-def test_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, telling_corpus, tmp_path):
+def test_better_of_averaged_and_raw_weights_is_kept(tiny_recipe, informative_corpus, tmp_path):
     recipe = tiny_recipe(epochs=8, learning_rate=0.05, warmup_steps=0, weight_averaging=0.9999)
-    result = train_run(recipe, telling_corpus, tmp_path / "run", report=lambda line: None)
+    result = train_run(recipe, informative_corpus, tmp_path / "run", report=lambda line: None)
     seed = result["seeds"][0]
     lines = (tmp_path / "run" / "seed-0" / "history.csv").read_text().splitlines()
     names = lines[0].split(",")

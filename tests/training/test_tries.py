@@ -7,7 +7,7 @@ import pytest
 from mmerc.training.cache import RunCache, Try
 
 
-def some_try(number=0, **more):
+def make_try(number=0, **more):
     value = {
         "when": "2026-01-01T00:00:00+00:00", "key": str(number), "recipe": "tiny",
         "corpus": "small", "validated_on": "valid", "seed": number, "settings": {"a": {"b": 1}},
@@ -28,29 +28,29 @@ def test_missing_list_counts_as_empty(cache):
 
 @pytest.mark.parametrize("kept", [1, 40, -2])
 def test_truncated_line_is_skipped_and_the_next_is_complete(cache, kept):
-    cache.log(some_try(0))
+    cache.log(make_try(0))
     with open(cache.root / "tries.jsonl", "a") as file:
-        file.write(json.dumps(asdict(some_try(1)))[:kept])
-    assert list(cache.tries()) == [some_try(0)]
-    cache.log(some_try(2))
-    cache.log(some_try(3))
-    assert list(cache.tries()) == [some_try(0), some_try(2), some_try(3)]
+        file.write(json.dumps(asdict(make_try(1)))[:kept])
+    assert list(cache.tries()) == [make_try(0)]
+    cache.log(make_try(2))
+    cache.log(make_try(3))
+    assert list(cache.tries()) == [make_try(0), make_try(2), make_try(3)]
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", "null", "{}", '{"key": "x"}', "\x00\x00"])
 def test_lines_of_other_formats_are_skipped(cache, line):
-    cache.log(some_try(0))
+    cache.log(make_try(0))
     with open(cache.root / "tries.jsonl", "a") as file:
         file.write(f"{line}\n")
-    cache.log(some_try(1))
-    assert list(cache.tries()) == [some_try(0), some_try(1)]
+    cache.log(make_try(1))
+    assert list(cache.tries()) == [make_try(0), make_try(1)]
 
 
 def append_many(root, number, gate):
     gate.wait(60)
     for i in range(100):
         long = {"text": f"é\u2028{number}" * 700}  # well over a buffer of 8 kB
-        RunCache(root).log(some_try(i, key=f"{number}-{i}", settings=long))
+        RunCache(root).log(make_try(i, key=f"{number}-{i}", settings=long))
 
 
 def test_concurrent_processes_do_not_mix_lines(cache):
@@ -75,7 +75,7 @@ def test_concurrent_processes_do_not_mix_lines(cache):
 def test_unwritable_list_gives_a_remark(cache, caplog):
     cache.root.mkdir()
     (cache.root / "tries.jsonl").mkdir()
-    cache.log(some_try())
+    cache.log(make_try())
     (remark,) = caplog.messages
     assert "tries.jsonl: cannot be written (is a directory)" in remark
     assert "MMERC_CACHE" in remark

@@ -40,15 +40,17 @@ def recipe(tiny_recipe):
 
 
 @pytest.fixture
-def untested(small_corpus):
+def corpus_without_test(small_corpus):
     """The small corpus without a test split, which tuning must never need."""
     splits = {name: items for name, items in small_corpus.splits.items() if name != "test"}
     return replace(small_corpus, splits=splits)
 
 
 @pytest.fixture
-def tuner(tmp_path, recipe, untested):
-    def make(name="search", *, own=None, corpus=untested, folds=2, jobs=1, report=silent):
+def tuner(tmp_path, recipe, corpus_without_test):
+    def make(
+        name="search", *, own=None, corpus=corpus_without_test, folds=2, jobs=1, report=silent
+    ):
         return Tuner(
             recipe=own or recipe(), corpus=CorpusSource(corpus=corpus), directory=tmp_path / name,
             folds=folds, executor=Executor(jobs=jobs), hardware=Hardware(accelerator="cpu"),
@@ -144,10 +146,10 @@ def test_search_in_another_folder_reuses_logged_scores(tuner, trained, tmp_path)
     assert len(tries_of(tmp_path)) == count
 
 
-def test_single_fold_is_the_validation_split(tuner, untested, trained, tmp_path):
+def test_single_fold_is_the_validation_split(tuner, corpus_without_test, trained, tmp_path):
     tuner(folds=1).search(1)
     ((_, corpus),) = trained
-    assert corpus is untested
+    assert corpus is corpus_without_test
     (tried,) = tries_of(tmp_path)
     assert tried.validated_on == "valid"
     (trial,) = trials_of(tmp_path / "search")
@@ -168,9 +170,10 @@ def test_test_split_is_never_predicted(tuner, small_corpus, monkeypatch, trained
         assert not tested & {c.id for items in corpus.splits.values() for c in items}
 
 
-def test_test_split_does_not_affect_scores(tuner, small_corpus, untested):
+def test_test_split_does_not_affect_scores(tuner, small_corpus, corpus_without_test):
     whole, without = (
-        tuner(f"{i}", corpus=corpus).search(1) for i, corpus in enumerate([small_corpus, untested])
+        tuner(f"{i}", corpus=corpus).search(1)
+        for i, corpus in enumerate([small_corpus, corpus_without_test])
     )
     assert whole == without
 
@@ -269,8 +272,8 @@ def test_scores_that_cannot_be_compared_are_not_mixed(tuner, recipe, small_corpu
     assert (tmp_path / "search" / "trials.json").read_text() == before
 
 
-def test_corpus_without_validation_split_needs_folds(tuner, untested):
-    only = replace(untested, splits={"train": untested.splits["train"]})
+def test_corpus_without_validation_split_needs_folds(tuner, corpus_without_test):
+    only = replace(corpus_without_test, splits={"train": corpus_without_test.splits["train"]})
     assert tuner("folds", corpus=only).search(1)["trials"] == 1
     with pytest.raises(InputError, match="no valid split; choose more --folds"):
         tuner("one", corpus=only, folds=1).search(1)

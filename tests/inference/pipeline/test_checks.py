@@ -33,7 +33,7 @@ ENGLISH = (
 )
 
 
-def said(*texts):
+def make_utterances(*texts):
     return [Utterance(id=str(i), speaker="a", text=text) for i, text in enumerate(texts)]
 
 
@@ -44,19 +44,19 @@ def model(models):
 
 @pytest.mark.parametrize("language", FOREIGN)
 def test_other_language_gives_a_remark(model, language):
-    assert is_foreign(model, said(*FOREIGN[language].split(". ")))
+    assert is_foreign(model, make_utterances(*FOREIGN[language].split(". ")))
 
 
 @pytest.mark.parametrize("language", ["German", "French", "Spanish", "Dutch", "Finnish"])
 def test_other_language_in_a_long_text(model, language):
     """More tokens than an encoder's row holds."""
-    assert is_foreign(model, said(*[FOREIGN[language]] * 40))
-    assert not is_foreign(model, said(*[ENGLISH] * 40))
+    assert is_foreign(model, make_utterances(*[FOREIGN[language]] * 40))
+    assert not is_foreign(model, make_utterances(*[ENGLISH] * 40))
 
 
 @pytest.mark.parametrize("text", [ENGLISH, "", "?!", "Ja. Nein.", "Ναι"])
 def test_english_or_too_little_text_gives_no_remark(model, text):
-    assert not is_foreign(model, said(text))
+    assert not is_foreign(model, make_utterances(text))
 
 
 @pytest.mark.parametrize("name", ["phone-call", "photograph"])
@@ -65,12 +65,12 @@ def test_example_videos_are_english(model, name):
 
 
 def test_text_vectors_give_no_language_remark(make_model):
-    assert not is_foreign(make_model("concatenation"), said(FOREIGN["Russian"]))
+    assert not is_foreign(make_model("concatenation"), make_utterances(FOREIGN["Russian"]))
 
 
 @pytest.mark.parametrize(("distance", "message"), [(0.0, 0), (FAR, 0), (FAR + 0.06, 1), (4.0, 1)])
 def test_audio_far_from_the_training_data(model, distance, message):
-    actual = analysis_remarks(model, said("yes", "no"), {}, distance=distance)
+    actual = analysis_remarks(model, make_utterances("yes", "no"), {}, distance=distance)
     assert len(actual) == message
     assert all(f"{distance:.1f} standard deviations" in line for line in actual)
 
@@ -93,7 +93,10 @@ def test_audio_far_from_the_training_data(model, distance, message):
     ],
 )  # fmt: skip
 def test_modality_missing_from_most_utterances(model, absent, expected):
-    assert analysis_remarks(model, said("a", "b", "c", "d"), absent, distance=0.0) == expected
+    assert (
+        analysis_remarks(model, make_utterances("a", "b", "c", "d"), absent, distance=0.0)
+        == expected
+    )
 
 
 def test_remark_states_the_guarantee_of_prediction_sets(make_model):
@@ -102,9 +105,9 @@ def test_remark_states_the_guarantee_of_prediction_sets(make_model):
     stored = ModalityScores(method="lac", every=grid, by_label=(grid,) * 4)
     model.set_scores = SetScores(source="9 films", by_modalities={"text": stored})
     near, far = (
-        analysis_remarks(model, said("Yes."), {}, distance=distance, sets=sets)[-1]
+        analysis_remarks(model, make_utterances("Yes."), {}, distance=distance, sets=sets)[-1]
         for distance in (0.0, FAR + 1)
     )
     assert near.startswith("Prediction sets (90%) are calibrated on 9 films: other recordings may")
     assert "probably contain the label less often" in far and "`mmerc adapt`" in far
-    assert analysis_remarks(model, said("Yes."), {}, distance=0.0) == ()
+    assert analysis_remarks(model, make_utterances("Yes."), {}, distance=0.0) == ()

@@ -91,7 +91,7 @@ def test_same_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
     assert STILL in analysis.remarks
 
 
-def talking(picture, samples, *, rate=10):
+def talking_video(picture, samples, *, rate=10):
     """The image with a dark mouth that opens with the loudness of the audio."""
     loudest = np.abs(samples).max()
     for piece in np.array_split(samples, len(samples) * rate // SAMPLE_RATE):
@@ -102,7 +102,7 @@ def talking(picture, samples, *, rate=10):
 
 
 def test_same_talking_person_twice_side_by_side(analyse, tmp_path, voice, portrait):
-    pictures = [np.concatenate([item, item], axis=1) for item in talking(portrait, voice)]
+    pictures = [np.concatenate([item, item], axis=1) for item in talking_video(portrait, voice)]
     analysis = analyse(write_film(tmp_path / "x.mp4", pictures, voice))
     (said,) = analysis.predictions
     reasons = analysis.absent.get("1", {})
@@ -151,7 +151,7 @@ def call_by_telephone(samples, numbers):
     return np.round(sosfilt(band, samples) * 512) / 512
 
 
-def move_away(samples, numbers):
+def add_distance(samples, numbers):
     """Reverberation of 0.4 s, and a quiet voice in some noise."""
     times = np.arange(6400) / SAMPLE_RATE
     echo = numbers.normal(size=6400) * 10 ** (-3 * times / 0.4) * 0.02
@@ -177,7 +177,7 @@ def laugh(count):
 def test_music_laughter_applause_telephone_and_distant_microphone(analyse, tmp_path, voice):
     numbers = np.random.default_rng(0)
     parts, spoken, time = [np.zeros(SAMPLE_RATE)], [], 1.0
-    for number, change in enumerate((add_music, call_by_telephone, move_away)):
+    for number, change in enumerate((add_music, call_by_telephone, add_distance)):
         spoken.append((time, time + len(voice) / SAMPLE_RATE))
         between = clap(2 * SAMPLE_RATE, numbers) if number else laugh(2 * SAMPLE_RATE)
         silence = np.zeros(SAMPLE_RATE)

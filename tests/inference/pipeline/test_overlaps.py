@@ -8,7 +8,7 @@ from mmerc.inference.pipeline.source_remarks import overlap_remarks
 from mmerc.media.speaker_turns import Turn
 
 
-def said(*items):
+def make_utterances(*items):
     return [
         Utterance(id=str(n), speaker=speaker, text="x", start=start, end=end)
         for n, (speaker, start, end) in enumerate(items)
@@ -32,22 +32,30 @@ def turns(*items):
     ],
 )
 def test_turns_of_other_speakers(who, expected):
-    assert measure_overlaps(said(("A", 0, 4)), who) == {"0": expected}
+    assert measure_overlaps(make_utterances(("A", 0, 4)), who) == {"0": expected}
 
 
 def test_speakers_named_differently_from_the_turns():
     who = turns(("S1", 0, 3), ("S2", 2, 4), ("S2", 2.5, 4))
-    assert measure_overlaps(said(("Mara", 0, 4), ("unknown", 0, 2)), who) == {"0": 0.25, "1": 0.0}
+    assert measure_overlaps(make_utterances(("Mara", 0, 4), ("unknown", 0, 2)), who) == {
+        "0": 0.25,
+        "1": 0.0,
+    }
 
 
 def test_overlapping_utterances_without_turns():
-    items = said(("A", 0, 4), ("B", 3, 5), ("A", 3.5, 4.5), ("unknown", 0, 5))
+    items = make_utterances(("A", 0, 4), ("B", 3, 5), ("A", 3.5, 4.5), ("unknown", 0, 5))
     assert measure_overlaps(items, ()) == {"0": 0.25, "1": 0.75, "2": 1.0, "3": 0.3}
-    assert measure_overlaps(said(("unknown", 0, 2), ("unknown", 1, 3)), ()) == {"0": 0, "1": 0}
+    assert measure_overlaps(make_utterances(("unknown", 0, 2), ("unknown", 1, 3)), ()) == {
+        "0": 0,
+        "1": 0,
+    }
 
 
 def test_zero_length_utterances_have_no_overlap():
-    assert measure_overlaps(said(("A", None, None), ("A", 1, 1)), turns(("B", 0, 2))) == {}
+    assert (
+        measure_overlaps(make_utterances(("A", None, None), ("A", 1, 1)), turns(("B", 0, 2))) == {}
+    )
 
 
 def test_overlapping_speech_gives_a_remark():

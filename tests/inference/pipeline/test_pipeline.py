@@ -36,7 +36,7 @@ class Planned:
         return Segmentation(utterances=self.utterances, remarks=self.remarks)
 
 
-def at(*times, text="yes"):
+def utterances_at(*times, text="yes"):
     return tuple(
         Utterance(id=str(i), speaker="ab"[i % 2], text=text, start=start, end=start + 1.0)
         for i, start in enumerate(times)
@@ -141,7 +141,7 @@ def test_half_a_video(pipeline, films, file, modality, reason):
 
 
 def test_every_absence_has_a_reason(pipeline, films):
-    said = (*at(0.5), *at(99.0))
+    said = (*utterances_at(0.5), *utterances_at(99.0))
     planned = (said[0], replace(said[1], id="late", text=" "))
     predictions = pipeline("all")
     predictions.find = Planned(
@@ -174,7 +174,7 @@ def test_missing_package(pipeline, films, tmp_path, monkeypatch, module):
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setenv("MMERC_CACHE", str(tmp_path))  # without the detector's weights
     predictions = pipeline("all")
-    predictions.find = Planned(at(1.0))
+    predictions.find = Planned(utterances_at(1.0))
     actual = predictions(films / "scene.mp4")
     modality, other = ("audio", "video") if module == "opensmile" else ("video", "audio")
     sentence = (
@@ -187,7 +187,7 @@ def test_missing_package(pipeline, films, tmp_path, monkeypatch, module):
 
 def test_commercial_use_reports_what_is_left_out(pipeline, films):
     predictions = pipeline("heard", commercial_only=True)
-    predictions.find = Planned(at(1.0))
+    predictions.find = Planned(utterances_at(1.0))
     actual = predictions(films / "scene.mp4")
     assert actual.absent == {"0": {"audio": "opensmile may not be used commercially."}}
     assert actual.remarks == ("No utterance has audio: opensmile may not be used commercially.",)
@@ -199,7 +199,7 @@ def test_commercial_use_reports_what_is_left_out(pipeline, films):
 def test_every_stage_can_be_replaced(pipeline, films, models):
     seen = []
     predictions = pipeline("read")
-    predictions.find = Planned(at(1.0, 3.0), remarks=("Planned.",))
+    predictions.find = Planned(utterances_at(1.0, 3.0), remarks=("Planned.",))
     before = predictions(films / "scene.mp4")
     predictions.model = load_model(models / "heard")
     predictions.name = "mine"
@@ -216,11 +216,16 @@ def test_every_stage_can_be_replaced(pipeline, films, models):
 def test_work_is_reused_until_discarded(pipeline, films, tmp_path):
     seen = []
     predictions = pipeline("heard")
-    predictions.find, predictions.extractors = Planned(at(1.0, 3.0)), {"audio": Counted(seen)}
+    predictions.find, predictions.extractors = (
+        Planned(utterances_at(1.0, 3.0)),
+        {"audio": Counted(seen)},
+    )
     first = predictions(films / "scene.mp4", work=tmp_path / "work")
     assert predictions(films / "scene.mp4", work=tmp_path / "work") == first
     assert seen == [1.0, 3.0]
-    predictions.find = Planned(at(1.0, 4.0))  # same settings, other times: no vector is confused
+    predictions.find = Planned(
+        utterances_at(1.0, 4.0)
+    )  # same settings, other times: no vector is confused
     predictions(films / "scene.mp4", work=tmp_path / "work")
     assert seen == [1.0, 3.0, 1.0, 4.0]
 
@@ -246,7 +251,7 @@ def test_file_that_is_not_a_recording(pipeline, films, tmp_path, kind):
 
 def test_recording_without_usable_input(pipeline, films, tmp_path):
     predictions = pipeline("heard")
-    predictions.find = Planned(at(1.0, text=""))
+    predictions.find = Planned(utterances_at(1.0, text=""))
     soundfile.write(tmp_path / "quiet.wav", np.zeros(48000, np.float32), 16000)
     with pytest.raises(MediaError, match=r"no usable text or audio \(no words; silence\)"):
         predictions(tmp_path / "quiet.wav", work=tmp_path / "work")
@@ -278,7 +283,7 @@ def test_unencodable_file_name(pipeline, films, tmp_path):
     path = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(films / "scene.mp4", path)
     predictions = pipeline("heard")
-    predictions.find = Planned(at(1.0))
+    predictions.find = Planned(utterances_at(1.0))
     actual = predictions(Path(os.fsdecode(path)), work=tmp_path / "work")
     assert actual.predictions[0].conversation == "caf?"
     assert actual.predictions[0].effects["audio"] is not None
@@ -286,7 +291,10 @@ def test_unencodable_file_name(pipeline, films, tmp_path):
 
 def test_full_disk_during_extraction(pipeline, films, tmp_path):
     predictions = pipeline("heard")
-    predictions.find, predictions.extractors = Planned(at(1.0, 3.0, 5.0)), {"audio": Counted([])}
+    predictions.find, predictions.extractors = (
+        Planned(utterances_at(1.0, 3.0, 5.0)),
+        {"audio": Counted([])},
+    )
     with pytest.raises(InputError, match="cannot be written"), small_disk(9000):
         predictions(films / "scene.mp4", work=tmp_path / "work")
     seen = []

@@ -11,7 +11,7 @@ from mmerc.inference.pipeline.speaker_names import (
 )
 
 
-def said(*speakers):
+def make_utterances(*speakers):
     return tuple(Utterance(id=str(i), speaker=s, text="yes") for i, s in enumerate(speakers))
 
 
@@ -36,24 +36,24 @@ def test_speaker_named_twice_is_refused():
 
 
 def test_all_utterances_are_renamed():
-    named = rename_speakers(said("a", "b", "a", "c"), {"a": "Mara", "c": "Tom"})
+    named = rename_speakers(make_utterances("a", "b", "a", "c"), {"a": "Mara", "c": "Tom"})
     assert [item.speaker for item in named] == ["Mara", "b", "Mara", "Tom"]
 
 
 def test_two_speakers_swap_names_or_are_merged():
-    swapped = rename_speakers(said("a", "b"), {"a": "b", "b": "a"})
+    swapped = rename_speakers(make_utterances("a", "b"), {"a": "b", "b": "a"})
     assert [item.speaker for item in swapped] == ["b", "a"]
-    joined = rename_speakers(said("a", "b"), {"b": "a"})
+    joined = rename_speakers(make_utterances("a", "b"), {"b": "a"})
     assert {item.speaker for item in joined} == {"a"}
 
 
 def test_unknown_speaker_is_refused():
     message = r"No speaker is called 'x'; --name can name a, b, c\."
     with pytest.raises(UsageError, match=message):
-        rename_speakers(said("b", "a", "c"), {"a": "Mara", "x": "Tom"})
+        rename_speakers(make_utterances("b", "a", "c"), {"a": "Mara", "x": "Tom"})
 
 
 def test_speakers_of_several_conversations():
-    groups = [Conversation(id=n, utterances=said(n, "b")) for n in "ac"]
+    groups = [Conversation(id=n, utterances=make_utterances(n, "b")) for n in "ac"]
     named = rename_in_conversations(groups, {"c": "Tom"})
     assert [[u.speaker for u in group.utterances] for group in named] == [["a", "b"], ["Tom", "b"]]

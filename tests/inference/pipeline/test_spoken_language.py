@@ -30,7 +30,7 @@ def transcript(language, seconds, *words):
     )  # fmt: skip
 
 
-def said(text):
+def make_utterances(text):
     return [Utterance(id="1", speaker="a", text=text)]
 
 
@@ -61,12 +61,12 @@ def test_most_spoken_language_is_chosen():
     ],
 )
 def test_languages_of_an_english_encoder(model, language, text, expected):
-    assert explain_unreadable(model, said(text), language) == expected
+    assert explain_unreadable(model, make_utterances(text), language) == expected
 
 
 def test_multilingual_encoder_reads_all_languages(model, monkeypatch):
     monkeypatch.setattr(spoken_language, "_LARGE_VOCABULARY", 30_000)  # as if MiniLM were one
-    assert explain_unreadable(model, said(FRENCH), "fr") is None
+    assert explain_unreadable(model, make_utterances(FRENCH), "fr") is None
 
 
 @pytest.fixture
