@@ -80,7 +80,7 @@ def test_partly_failed_job_is_partial_with_a_reason(server, film, subtitles):
     assert job["state"] == "partial"
     (reason,) = job["reasons"]
     assert reason == job["reason"]
-    assert reason.startswith("Faces could not be used for all utterances: model takes features")
+    assert reason.startswith("Faces could not be used for all utterances: model needs features")
     assert all(server.ask("GET", address).ok for address in job["files"].values())
     assert metric(server, 'mmerc_jobs_ended_total{outcome="partial"} 1.0')
     assert metric(server, "mmerc_job_real_time_factor_count 1.0")
