@@ -2,14 +2,15 @@
 
     python benchmarks/bench_analyze.py --minutes 10       # subtitles and transcription
     python benchmarks/bench_analyze.py --minutes 60 --whole-path --sound
+    python benchmarks/bench_analyze.py --minutes 4 --subtitles
 
 The recording is examples/photograph.mp4 (640 x 480, 25 pictures per second, two speakers, a face in
 every picture), repeated together with its subtitles. Each analysis runs in a separate process.
 Memory is the maximum of all its processes together (the sum of their proportional set sizes, where
 shared pages count once), sampled twice a second, and of the largest one (its resident set, with
 shared pages). Processor time is that of all processes. ``--sound`` omits the film;
-``--whole-path`` measures only transcription, at every duration. Text alone: the words of the same
-conversation.
+``--whole-path`` measures only transcription, at every duration; ``--subtitles`` only analyses with
+subtitles. Text alone: the words of the same conversation.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ def measure_tree(root: int) -> float:
     return total / 1024
 
 
-def films(minutes: list[int], folder: Path, *, whole_path: bool, sound: bool) -> Iterator[str]:
+def films(
+    minutes: list[int], folder: Path, *, whole_path: bool, subtitles_only: bool, sound: bool
+) -> Iterator[str]:
     """Yield one sentence per analysis of the film, or of its sound."""
     for count in minutes:
         film, subtitles, length = repeated(round(count * 60 / 48), folder)
@@ -136,12 +139,13 @@ def films(minutes: list[int], folder: Path, *, whole_path: bool, sound: bool) ->
         ways: dict[str, list[object]] = (
             {} if whole_path else {"with subtitles": ["--subtitles", subtitles]}
         )
-        ways |= {"with transcription": []} if whole_path or count == minutes[0] else {}
+        if whole_path or (count == minutes[0] and not subtitles_only):
+            ways["with transcription"] = []
         for name, options in ways.items():
             cost = analysed(film, *options, "--out", folder / "out" / str(count))
             yield (
                 f"  {length / 60:.1f} minutes {name}: {cost.seconds:.0f} s, "
-                f"{cost.seconds / length:.2f} of its length ({cost.processors / length:.2f} of the "
+                f"{cost.seconds / length:.3f} of its length ({cost.processors / length:.3f} of the "
                 f"processors); {cost.together:.0f} MB, the largest process {cost.largest:.0f} MB"
             )
 
@@ -179,6 +183,7 @@ def main() -> None:
     parser.add_argument("--child", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=int, nargs="+", default=[10, 60])
     parser.add_argument("--whole-path", action="store_true")
+    parser.add_argument("--subtitles", action="store_true")
     parser.add_argument("--sound", action="store_true")
     parser.add_argument("--text", type=int, default=500, help="copies of the conversation")
     arguments = parser.parse_args()
@@ -186,12 +191,13 @@ def main() -> None:
         child(arguments.child)
         return
     with tempfile.TemporaryDirectory() as folder:
-        if not arguments.whole_path:
+        if not (arguments.whole_path or arguments.subtitles):
             print(text(Path(folder), arguments.text))
         sentences = films(
             arguments.minutes,
             Path(folder),
             whole_path=arguments.whole_path,
+            subtitles_only=arguments.subtitles,
             sound=arguments.sound,
         )
         for sentence in sentences:
