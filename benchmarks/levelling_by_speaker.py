@@ -135,7 +135,7 @@ def recall(model: AnyModel, recordings: Recordings, levelling: LevellingConfig |
     hits = defaultdict(list)
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False):
         with torch.inference_mode():
-            settled, levelled = model.with_levelling(levelling).settle_inputs(batch)
+            settled, levelled = model.with_levelling(levelling).apply_conversation_steps(batch)
             chances = probabilities(settled, split_conversations(levelled))[:, 0, columns]
         group = recordings.groups[conversations[int(batch.indices[0])].id]
         for clip, column in zip(group, chances.argmax(-1).tolist(), strict=True):

@@ -149,7 +149,7 @@ def adopt_environment(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
-def leave_with_parent() -> None:
+def end_with_parent() -> None:
     """End this worker process when its parent ends, for whatever reason."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 

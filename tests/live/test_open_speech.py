@@ -108,7 +108,7 @@ def test_old_words_are_compared_only_where_audio_is_kept(speech, monkeypatch):
     monkeypatch.setattr(open_speech, "cut_span", lambda span, sound: spans.append(span) or [])
     monkeypatch.setattr(LiveSpeakers, "hear", lambda *_: [])
     words = [Word(text="Hello.", start=0.0, end=0.5), Word(text="Bye.", start=88.0, end=88.5)]
-    open_part.hear_words(words)
+    open_part.add_words(words)
     assert spans == [Span(30.0, 88.5)]
 
 

@@ -4,7 +4,12 @@ import pytest
 
 from mmerc.media.sentences import Sentence, Word
 from mmerc.media.speaker_turns import Turn
-from mmerc.media.turn_edges import align_sentences, choose_spoken, find_unheard, widen_spans
+from mmerc.media.turn_edges import (
+    align_sentences,
+    choose_spoken,
+    find_speech_without_words,
+    widen_spans,
+)
 from mmerc.media.voice_activity import Span
 
 
@@ -88,7 +93,7 @@ def test_sentence_between_two_turns_keeps_its_length():
 def test_turns_and_long_parts_without_words_are_found():
     said = [sentence("A", (1, 2)), sentence("A", (3.2, 4))]
     who = turns(("A", 0.8, 4.1), ("B", 2, 2.5), ("B", 5, 5.4))
-    assert find_unheard(said, who) == turns(("A", 2, 3.2), ("B", 2, 2.5))
-    assert find_unheard([], turns(("A", 1, 2))) == turns(("A", 1, 2))
-    assert find_unheard([sentence("A", (0, 9))], turns(("A", 1, 2))) == ()
-    assert find_unheard(said, who, parts=False) == turns(("B", 2, 2.5))
+    assert find_speech_without_words(said, who) == turns(("A", 2, 3.2), ("B", 2, 2.5))
+    assert find_speech_without_words([], turns(("A", 1, 2))) == turns(("A", 1, 2))
+    assert find_speech_without_words([sentence("A", (0, 9))], turns(("A", 1, 2))) == ()
+    assert find_speech_without_words(said, who, parts=False) == turns(("B", 2, 2.5))

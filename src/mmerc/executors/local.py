@@ -16,7 +16,7 @@ from mmerc.executors.pool import WorkerLostError
 from mmerc.processes import (
     adopt_environment,
     available_cores,
-    leave_with_parent,
+    end_with_parent,
     without_interrupts,
     worker_context,
 )
@@ -109,6 +109,6 @@ def _set_up_process(threads: int, environment: Mapping[str, str]) -> None:
     """Limit a worker's threads, and end it with its parent."""
     import torch
 
-    leave_with_parent()
+    end_with_parent()
     adopt_environment(environment)
     torch.set_num_threads(threads)

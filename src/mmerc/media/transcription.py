@@ -179,7 +179,7 @@ def has_multilingual_model() -> bool:
         return False
 
 
-def hear_language(path: Path, span: Span) -> str | None:
+def detect_language(path: Path, span: Span) -> str | None:
     """Detect the language of a span with the multilingual model, from its first 30 seconds.
 
     None without that model. MediaError if the span is past the end of the sound.

@@ -121,7 +121,7 @@ def _move(sentence: Sentence, start: float, end: float) -> Sentence:
     return replace(sentence, words=tuple(words))
 
 
-def find_unheard(
+def find_speech_without_words(
     sentences: Sequence[Sentence], turns: Sequence[Turn], *, parts: bool = True
 ) -> tuple[Turn, ...]:
     """Find speech without words: turns of half a second or more.

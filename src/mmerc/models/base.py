@@ -195,7 +195,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         model._modules = {**self._modules, "inputs": inputs}
         return model
 
-    def settle_inputs(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
+    def apply_conversation_steps(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
         """Apply everything that depends on whole conversations: levelling, leaving out modalities.
 
         Returns a model with shared weights that skips both steps, and the new batch. Single

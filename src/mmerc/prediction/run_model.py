@@ -160,7 +160,7 @@ def _run_encoded(model: AnyModel, batch: ConversationBatch, *, effects: bool) ->
     left_out: Mapping[Modality, Tensor] = {}
     if effects:
         given = batch.present
-        model, batch = model.settle_inputs(batch)
+        model, batch = model.apply_conversation_steps(batch)
         left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
     # The losses are not needed, and the labels may differ from the training labels.
     output = model(replace(batch, labels=torch.full_like(batch.labels, UNKNOWN_LABEL)))

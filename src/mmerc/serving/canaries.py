@@ -17,7 +17,7 @@ from fastapi import HTTPException
 from mmerc.conversation import Conversation, Modality, Utterance
 from mmerc.errors import MmercError
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
-from mmerc.processes import adopt_environment, leave_with_parent
+from mmerc.processes import adopt_environment, end_with_parent
 from mmerc.serving.busy import computes_meanwhile
 from mmerc.serving.jobs import Jobs
 from mmerc.serving.predictor import Predictor
@@ -130,7 +130,7 @@ def _ask_worker(target: Callable[..., None], *arguments: object, deadline: float
 
 def _transcribe(memory: int, sender: Connection, environment: Mapping[str, str]) -> None:
     """Transcribe a second of noise and answer (runs in the worker process)."""
-    leave_with_parent()
+    end_with_parent()
     adopt_environment(environment)
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     from mmerc.media.transcription import Transcriber

@@ -153,7 +153,7 @@ class Runner:
         seconds = time.monotonic() - started
         outcome = ended.outcome if verdict == "ended" else verdict
         _LOG.info("job %s: %s after %.1f s", job.id[:8], outcome, seconds)
-        while not self.try_to_settle(job, verdict, ended) and not self.stopping.is_set():
+        while not self.try_to_record_end(job, verdict, ended) and not self.stopping.is_set():
             lane.move()
         if verdict == "hung":
             self.metrics.hung.inc()
@@ -162,10 +162,10 @@ class Runner:
             if ended.duration:
                 self.metrics.real_time_factor.observe(seconds / ended.duration)
 
-    def try_to_settle(self, job: Job, verdict: _Verdict, ended: Ended) -> bool:
+    def try_to_record_end(self, job: Job, verdict: _Verdict, ended: Ended) -> bool:
         """Record the end of a job; return whether that succeeded."""
         with self.surviving_errors("end of a job"):
-            self.settle(job, verdict, ended)
+            self.record_end(job, verdict, ended)
             return True
         return False
 
@@ -243,7 +243,7 @@ class Runner:
         except (sqlite3.Error, DatabaseError):  # no space to record the progress
             return True
 
-    def settle(self, job: Job, verdict: _Verdict, ended: Ended) -> None:
+    def record_end(self, job: Job, verdict: _Verdict, ended: Ended) -> None:
         """Record the end of a job, or requeue it."""
         if verdict == "deleted":
             shutil.rmtree(self.jobs.folder(job.id), ignore_errors=True)

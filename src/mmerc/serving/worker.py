@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mmerc.errors import MmercError
 from mmerc.files import atomic_directory, file_lock
-from mmerc.processes import adopt_environment, leave_with_parent
+from mmerc.processes import adopt_environment, end_with_parent
 from mmerc.serving.file_names import result_stem
 from mmerc.serving.recording_limits import check_recording
 from mmerc.serving.storage_errors import DISK_FULL, is_full
@@ -74,7 +74,7 @@ class Ended:
 
 def run_task(task: AnalysisTask, sender: Connection, environment: Mapping[str, str]) -> None:
     """Analyse, send progress and the end; exit together with the server."""
-    leave_with_parent()
+    end_with_parent()
     send = start_heartbeat(sender)
     adopt_environment(environment)
     resource.setrlimit(resource.RLIMIT_DATA, (task.memory, task.memory))

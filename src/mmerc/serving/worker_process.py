@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 
 from mmerc.processes import (
     end_process_tree,
-    leave_with_parent,
+    end_with_parent,
     list_descendants,
     measure_processor_time,
     without_interrupts,
@@ -135,7 +135,7 @@ class ForkserverWatch:
 
 def answer_canary(sender: Connection, environment: Mapping[str, str]) -> None:
     """Answer that there is no problem (runs in the worker process)."""
-    leave_with_parent()
+    end_with_parent()
     sender.send(None)
 
 

@@ -42,8 +42,13 @@ from mmerc.media.speaker_turns import (
     read_rttm,
 )
 from mmerc.media.subtitles import UNNAMED, read_subtitles
-from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript, hear_language
-from mmerc.media.turn_edges import align_sentences, choose_spoken, find_unheard, widen_spans
+from mmerc.media.transcription import EMBEDDED_MODEL, Transcriber, Transcript, detect_language
+from mmerc.media.turn_edges import (
+    align_sentences,
+    choose_spoken,
+    find_speech_without_words,
+    widen_spans,
+)
 from mmerc.media.voice_activity import Span
 
 
@@ -161,7 +166,7 @@ class FromSpeech:
         heard = None
         if english_only and words_are_uncertain(transcripts):
             longest = max((t.span for t in transcripts), key=lambda span: span.end - span.start)
-            heard = hear_language(recording, longest)
+            heard = detect_language(recording, longest)
         return uncertainty_remarks(transcripts, english_only=english_only, heard=heard)
 
     def words(
@@ -197,7 +202,7 @@ def _build_utterances(
     """
     words = [word for transcript in transcripts for word in transcript.words]
     sentences = align_sentences(split_sentences(words, turns), edges)
-    unheard = find_unheard(sentences, voices, parts=exact)
+    unheard = find_speech_without_words(sentences, voices, parts=exact)
     silent = [item.span for item in transcripts if not item.words]
     wordless = [_without_words(turn.speaker, turn) for turn in unheard] + [
         _without_words(UNKNOWN_SPEAKER, span)

@@ -23,7 +23,7 @@ from mmerc.media.decode import MediaInfo
 from mmerc.media.languages import language_code
 from mmerc.media.sentences import split_sentences
 from mmerc.media.speaker_turns import Turn
-from mmerc.media.turn_edges import find_unheard
+from mmerc.media.turn_edges import find_speech_without_words
 from mmerc.media.word_files.reader import TimedWords, read_words
 
 
@@ -53,7 +53,9 @@ class FromWords:
         timed = read_words(self.words, media=recording)
         turns, remarks = self.speakers(timed, recording, info, work, report)
         sentences = split_sentences(timed.words, turns)
-        silent = () if self.turns is None else find_unheard(sentences, turns, parts=False)
+        silent = (
+            () if self.turns is None else find_speech_without_words(sentences, turns, parts=False)
+        )
         utterances, doubtful = number_sentences(sentences)
         overlaps = measure_overlaps(utterances, turns)
         late = check_times(self.words, utterances, recording, info, what="sentences")

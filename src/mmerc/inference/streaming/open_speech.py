@@ -102,12 +102,12 @@ class OpenSpeech:
         self._finalise()
         return transcript, events
 
-    def hear_words(self, words: Sequence[Word]) -> list[LiveEvent]:
+    def add_words(self, words: Sequence[Word]) -> list[LiveEvent]:
         """Add words from an external recogniser."""
         self._waiting = sorted([*self._waiting, *words], key=lambda word: word.start)
-        return self.settle_words()
+        return self.report_words()
 
-    def settle_words(self, *, everything: bool = False) -> list[LiveEvent]:
+    def report_words(self, *, everything: bool = False) -> list[LiveEvent]:
         """Report waiting words in complete sentences, or all of them."""
         if not self._waiting:
             return []

@@ -32,5 +32,5 @@ def rehearse(components: LiveComponents) -> None:
     speech = OpenSpeech(components, sound, None, results)
     with suppress(InputError):  # a model of faces only cannot predict here
         speech.end(Span(0.0, sound.seconds))
-        speech.hear_words([_WORD])
-        speech.settle_words(everything=True)
+        speech.add_words([_WORD])
+        speech.report_words(everything=True)

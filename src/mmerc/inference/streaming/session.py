@@ -129,7 +129,7 @@ class LiveSession:
         if self.settings.transcribe:
             raise UsageError("The session recognises words itself; set transcribe to false.")
         began = time.perf_counter()
-        events = self._speech.hear_words(words)
+        events = self._speech.add_words(words)
         self._busy += time.perf_counter() - began
         return events
 
@@ -142,7 +142,7 @@ class LiveSession:
         self._detect_faces(spans)
         for span in spans if self.settings.transcribe else ():
             events += self._end_speech(span)
-        events += self._speech.settle_words(everything=True)
+        events += self._speech.report_words(everything=True)
         self._speaking, self._finished = False, True
         self._busy += time.perf_counter() - began
         return [*events, self._report()]
@@ -185,7 +185,7 @@ class LiveSession:
         events = self._note_speech(spans)
         self._detect_faces(spans)
         if not self.settings.transcribe:
-            return [*events, *self._speech.settle_words()]
+            return [*events, *self._speech.report_words()]
         for span in spans:
             events += self._end_speech(span)
         return events

@@ -88,8 +88,8 @@ class DfErc(ConversationModel[DfErcConfig]):
         with self.refusion.prototypes.paused():
             return super().repeat(batch)
 
-    def settle_inputs(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
-        model, batch = super().settle_inputs(batch)
+    def apply_conversation_steps(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
+        model, batch = super().apply_conversation_steps(batch)
         if model.consistency is None:
             return model, batch
         packing, inputs, present = model.pack_inputs(batch)
