@@ -159,7 +159,7 @@ class UpperBert(nn.Module):
         layers: list[nn.Module] = list(bert.encoder.layer)  # type: ignore[arg-type]
         self.embeddings, self.lower = bert.embeddings, layers[:-trained]
         self.upper = nn.ModuleList(layers[-trained:])
-        self.known: dict[tuple[bytes, ...], list[Tensor]] = {}
+        self.known: dict[tuple[object, ...], list[Tensor]] = {}
 
     def forward(
         self,
@@ -171,7 +171,8 @@ class UpperBert(nn.Module):
     ) -> BertStates:
         """Read rows of tokens, like ``Bert``."""
         mask, given = token_mask(attention_mask), (input_ids, attention_mask, position_ids)
-        key = tuple(b"" if item is None else item.numpy().tobytes() for item in given)
+        rows = (b"" if item is None else item.numpy().tobytes() for item in given)
+        key = (output_hidden_states, *rows)
         states = self.known.get(key) if self.training else None
         if states is None:
             states = self._read_lower(input_ids, mask, position_ids)
