@@ -168,11 +168,9 @@ def test_captions_of_a_long_recording():
 @pytest.mark.parametrize("field", ["text", "speaker"])
 def test_captions_of_hostile_text_are_well_formed(text, field, tmp_path):
     created = analysis(
-        make_prediction(1.0, 2.0, **{field: text}),
-        make_prediction(2.0, 3.0),
-        recording=text,
-        remarks=[text],
-    )
+        make_prediction(1.0, 2.0, **{field: text}), make_prediction(2.0, 3.0),
+        recording=text, remarks=[text],
+    )  # fmt: skip
     (path,) = (item for item in write_results(created, tmp_path, stem="x") if item.suffix == ".vtt")
     blocks = path.read_text(encoding="utf-8").rstrip("\n").split("\n\n")
     assert [block.count("-->") for block in blocks] == [0, 0, 1, 1]

@@ -22,9 +22,8 @@ def place_first_fit(lengths: Sequence[int], *, size_of_row: Callable[[int], int]
     proportional to the number of items.
     """
     rows: list[Row] = []
-    rooms: list[
-        list[int]
-    ] = []  # for each number of free tokens, the rows with it, the first on top
+    # for each number of free tokens, the rows with it, the first on top
+    rooms: list[list[int]] = []
     for item in sorted(range(len(lengths)), key=lambda item: -lengths[item]):
         length = lengths[item]
         fitting = [(heap[0], length + n) for n, heap in enumerate(rooms[length:]) if heap]

@@ -17,11 +17,11 @@ _REMARK = "The picture never changes, so faces in it do not reflect the speech."
 
 
 def still_remarks(recording: Path, info: MediaInfo) -> tuple[str, ...]:
-    """Remark if five frames, spread evenly over the film, are equal.
+    """Remark if five frames, spread evenly over the film, are nearly equal.
 
-    [decided] Frames are equal if the mean change between neighbours is at most two grey levels of
-    256 in every tile (a twelfth of width and height). So a moving mouth in a still scene counts as
-    a change.
+    [decided] Frames are nearly equal if the mean change between neighbours is at most two grey
+    levels of 256 in every tile (a twelfth of width and height). So a moving mouth in a still scene
+    counts as a change.
     """
     if not info.has_film or not info.duration:
         return ()

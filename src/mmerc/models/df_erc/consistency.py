@@ -108,9 +108,8 @@ class ModalityConsistency(nn.Module):
         for _ in range(_STEPS):
             given = ratios * frequencies
             given = given / given.sum(-1, keepdim=True)
-            frequencies = (
-                self.total((given * counted).sum(0)) + _PRIOR * self.frequencies
-            ) / counts
+            counted_given = self.total((given * counted).sum(0))
+            frequencies = (counted_given + _PRIOR * self.frequencies) / counts
         return frequencies
 
     def log_ratios(self, chances: Tensor, present: Tensor, log_frequencies: Tensor) -> list[Tensor]:
@@ -118,15 +117,14 @@ class ModalityConsistency(nn.Module):
 
         Shape: chances and ``log_frequencies`` (log f) [B, N, K] -> [B, N, K] each.
         """
-        log_ratio = (log_frequencies + chances.log() - self.frequencies.log()).log_softmax(
-            -1
-        ) - log_frequencies
-        return [
-            ((log_frequencies + trust * log_ratio).log_softmax(-1) - log_frequencies).masked_fill(
-                ~present[..., None], 0.0
-            )
-            for trust in _TRUST
-        ]
+
+        def divide_by_frequencies(logits: Tensor) -> Tensor:
+            return logits.log_softmax(-1) - log_frequencies
+
+        log_ratio = divide_by_frequencies(log_frequencies + chances.log() - self.frequencies.log())
+        weighted = (log_frequencies + trust * log_ratio for trust in _TRUST)
+        absent = ~present[..., None]
+        return [divide_by_frequencies(logits).masked_fill(absent, 0.0) for logits in weighted]
 
     def total(self, values: Tensor) -> Tensor:
         """Sum over the conversation, or up to each utterance. Shape: [B, N] -> [B, N]."""
