@@ -53,7 +53,7 @@ def test_undisturbed_scores_equal_plain_predictions(model, small_corpus, measure
 
 def test_scores_use_the_corrected_prior(model, small_corpus, measured):
     corrected = copy.deepcopy(model)
-    corrected.log_prior_ratio = (1e6, 0.0, 0.0, 0.0)
+    corrected.logit_offsets = (1e6, 0.0, 0.0, 0.0)
     table = measure_shifts(corrected, small_corpus, None, size=1, report=print)
     plain = score(predict_corpus(corrected, small_corpus, "valid")).weighted_f1
     assert table.undisturbed[ALL] == pytest.approx(plain) != measured[0].undisturbed[ALL]

@@ -155,7 +155,7 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         self.temperature = 1.0
         self.temperatures: Mapping[str, float] = {}
         self.set_scores: SetScores | None = None
-        self.log_prior_ratio: tuple[float, ...] | None = None
+        self.logit_offsets: tuple[float, ...] | None = None
         self.adaptation: LogitAdaptation | None = None
         self.inputs = ModalityInputs(
             {m: widths[m] for m in config.modalities if m in widths},
@@ -218,18 +218,17 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
             )
 
     def calibrate(self, logits: Tensor, used: Mapping[Modality, Tensor] | None = None) -> Tensor:
-        """Return the logits for prediction: prior-corrected, temperature-scaled, adapted.
+        """Return the logits for prediction: with offsets, temperature-scaled, adapted.
 
-        ``log_prior_ratio``: for each class, the log of its share in the training split over its
-        share after sampling and weighting (``mmerc.training.prior``). ``temperatures`` has one
+        ``logit_offsets``: one value per class (``mmerc.training.prior``). ``temperatures`` has one
         value per set of modalities (``modality_key``); ``temperature`` applies to all other sets,
         and to all utterances if ``used`` is not given.
 
         Shape: logits [..., K], each of used [...] bool -> [..., K] float32.
         """
         logits = logits.float()
-        if self.log_prior_ratio is not None:
-            logits = logits + logits.new_tensor(self.log_prior_ratio)
+        if self.logit_offsets is not None:
+            logits = logits + logits.new_tensor(self.logit_offsets)
         named = {m: used[m] for m in self.inputs.output_widths if used and m in used}
         logits = logits / find_temperatures(self.temperatures, named, self.temperature)
         return logits if self.adaptation is None else self.adaptation.apply(logits)
@@ -301,8 +300,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
                 config["temperatures"] = dict(self.temperatures)
             if self.set_scores is not None:
                 self.set_scores.write(folder)
-            if self.log_prior_ratio is not None:
-                config["log_prior_ratio"] = list(self.log_prior_ratio)
+            if self.logit_offsets is not None:
+                config["logit_offsets"] = list(self.logit_offsets)
             if self.adaptation is not None:
                 config["adaptation"] = self.adaptation.to_json()
             if compact:
@@ -345,8 +344,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         )
         model.temperature = float(value.get("temperature", 1.0))
         model.temperatures = {k: float(t) for k, t in value.get("temperatures", {}).items()}
-        ratio = value.get("log_prior_ratio")
-        model.log_prior_ratio = None if ratio is None else tuple(map(float, ratio))
+        offsets = value.get("logit_offsets", value.get("log_prior_ratio"))  # the former name
+        model.logit_offsets = None if offsets is None else tuple(map(float, offsets))
         model.adaptation = LogitAdaptation.read(folder, value, count=len(model.labels))
         if model.adaptation is not None and model.adaptation.labels is not None:
             model.labels = model.adaptation.labels

@@ -1,4 +1,4 @@
-"""Prior correction: undo the effect of upsampling and class weights on predictions."""
+"""Logit offsets at prediction: correct for rebalanced classes, or favour rare ones."""
 
 from __future__ import annotations
 
@@ -27,4 +27,28 @@ def log_prior_ratio(
         seen = seen * class_weights.double()
     ratio = (natural / natural.sum()).log() - (seen / seen.sum()).log()
     ratio = torch.where((natural > 0) & (seen > 0), ratio, 0.0)
-    return None if ratio.abs().max() < 1e-9 else tuple(ratio.tolist())
+    return _as_offsets(ratio)
+
+
+def rare_class_offsets(label_counts: Tensor, *, strength: float) -> tuple[float, ...] | None:
+    """Return -``strength`` log p(k) (Menon et al., ICLR 2021, Eq. 9), shifted to 0 on average.
+
+    p is a class's share of the training utterances. A class that never occurs gets 0. None if no
+    class gets an offset.
+
+    Shape: label_counts [K].
+    """
+    seen = label_counts > 0
+    offsets = -strength * label_counts.double().clamp(min=1).log()
+    return _as_offsets(torch.where(seen, offsets - offsets[seen].mean(), 0.0))
+
+
+def add_offsets(*given: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Add offsets class by class; None counts as 0."""
+    known = [offsets for offsets in given if offsets is not None]
+    return tuple(map(sum, zip(*known, strict=True))) or None
+
+
+def _as_offsets(values: Tensor) -> tuple[float, ...] | None:
+    """Return None if all values are 0."""
+    return None if values.abs().max() < 1e-9 else tuple(values.tolist())

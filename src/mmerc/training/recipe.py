@@ -81,6 +81,15 @@ class TrainingConfig(BaseModel):
             "of the true to the training class frequencies to the logits"
         ),
     )
+    logit_adjustment: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "subtract this times log p(k) from the logits at prediction (p: a class's share of "
+            "the training utterances), so that rare classes are predicted more often"
+        ),
+    )
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float = Field(default=1e-5, gt=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)

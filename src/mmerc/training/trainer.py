@@ -34,7 +34,7 @@ from mmerc.training.initial_encoder import copy_text_encoder
 from mmerc.training.memory import MemoryRelease, keep_memory
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
-from mmerc.training.prior import log_prior_ratio
+from mmerc.training.prior import add_offsets, log_prior_ratio, rare_class_offsets
 from mmerc.training.recipe import DEFAULT_BATCH, Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
@@ -217,15 +217,18 @@ def _find_remarks(
 
 
 def _fit_statistics(model: AnyModel, examples: list[Example], settings: TrainingConfig) -> None:
-    """Pass the statistics of the training split and the prior correction to the model."""
+    """Pass the statistics of the training split and the logit offsets to the model."""
     statistics = _statistics_of(examples, classes=len(model.labels))
     model.fit(statistics)
+    correction = None
     if settings.prior_correction:
-        model.log_prior_ratio = log_prior_ratio(
+        correction = log_prior_ratio(
             statistics.label_counts,
             upsampling=settings.upsampling if model.unit == "utterance" else 0.0,
             class_weights=model.class_weights if model.config.class_balance > 0 else None,
         )
+    adjustment = rare_class_offsets(statistics.label_counts, strength=settings.logit_adjustment)
+    model.logit_offsets = add_offsets(correction, adjustment)
 
 
 def _statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
