@@ -13,6 +13,7 @@ from mmerc.features.denseface.equalisation import equalise
 from mmerc.features.denseface.extractor import DenseFace
 from mmerc.features.denseface.versions import VERSIONS
 from mmerc.features.speaker_faces import SpeakerFaces
+from mmerc.free_memory import keep_memory
 from mmerc.training.face_network.augmentation import Augmentation, augment
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.face_module import (
@@ -20,7 +21,6 @@ from mmerc.training.face_network.face_module import (
     _create_optimizer,
     _mixup_loss,
 )
-from mmerc.training.memory import keep_memory
 
 FACES, BAR = 640, 300
 

@@ -18,11 +18,11 @@ from mmerc.corpora.meld import read_meld
 from mmerc.data.batch import ConversationBatch
 from mmerc.data.batches import batch_loader, feature_statistics
 from mmerc.data.examples import Example
+from mmerc.free_memory import keep_memory
 from mmerc.labels import MELD_7
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
 from mmerc.models.training_data import TrainingStatistics
-from mmerc.training.memory import keep_memory
 from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
 

@@ -10,9 +10,9 @@ import torch
 
 from mmerc.data.batches import batch_loader
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.free_memory import keep_memory
 from mmerc.models.registry import create_model
 from mmerc.prediction.run_model import build_model_examples
-from mmerc.training.memory import keep_memory
 from mmerc.training.optimization import clip_gradients, create_optimizer
 from mmerc.training.recipe_files import load_recipe
 

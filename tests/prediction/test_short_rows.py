@@ -26,7 +26,7 @@ def test_each_utterance_is_in_one_row_in_order(lengths):
     for part in pack_short_rows(windows, none=count, pad_id=PAD):
         rows, size = part.token_ids.shape
         assert rows in group_sizes(rows, size)
-        assert size in (64, 128, 256, 512) and rows in (1, 2, 4, 8, 16)
+        assert size in (32, 64, 128, 256, 512) and rows in (1, 2, 4, 8, 16, 32)
         assert rows * size <= 1024
         assert torch.equal(part.attention_mask, part.pool_into != count)
         assert (part.token_ids[~part.attention_mask] == PAD).all()

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmerc.free_memory import keep_memory
 from mmerc.processes import worker_context
-from mmerc.training.memory import MemoryRelease, keep_memory
+from mmerc.training.memory import MemoryRelease
 
 
 def megabytes():

@@ -203,9 +203,8 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         """
         if self.inputs.levelling is None:
             return self.with_levelling(None), batch
-        levelled = {
-            m: self.inputs.restore_scale(self.inputs.level(batch, m), m) for m in self.inputs.widths
-        }
+        given = [m for m in self.inputs.widths if batch.present[m].any()]
+        levelled = {m: self.inputs.restore_scale(self.inputs.level(batch, m), m) for m in given}
         batch = batch.with_features({**batch.features, **levelled})
         return self.with_levelling(None), batch
 

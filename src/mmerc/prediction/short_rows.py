@@ -11,15 +11,15 @@ from mmerc.data.batch import TextWindows
 from mmerc.data.first_fit import place_first_fit
 from mmerc.nn.padding import split_count
 
-_SHORTEST_ROW = 64  # tokens; attention computes complete rows, so short ones cost less
+_SHORTEST_ROW = 32  # tokens; attention computes complete rows, so short ones cost less
 _GROUP = 1024  # tokens per call; the vectors of more do not fit into the processor's cache
 
 
 def pack_short_rows(windows: TextWindows, *, none: int, pad_id: int) -> Iterator[TextWindows]:
     """Yield the utterances of packed windows in groups of short rows, which have few shapes.
 
-    Rows have 64 tokens, or the next power of two for longer utterances. A group has 1, 2, 4, 8 or
-    16 rows, of at most 1,024 tokens unless it is one row. ``none`` marks tokens without an
+    Rows have 32 tokens, or the next power of two for longer utterances. A group has 1, 2, 4, 8,
+    16 or 32 rows, of at most 1,024 tokens unless it is one row. ``none`` marks tokens without an
     utterance in ``pool_into``; ``attention_mask`` is true for all others.
     """
     pooled = windows.pool_into != none

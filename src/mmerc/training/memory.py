@@ -1,4 +1,4 @@
-"""Control how glibc reuses freed memory between training steps; no effect elsewhere."""
+"""Return free memory to the system between training steps."""
 
 from __future__ import annotations
 
@@ -6,21 +6,9 @@ from typing import Any
 
 import lightning
 
-from mmerc.free_memory import c_library, return_free_memory
+from mmerc.free_memory import return_free_memory
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _TRIM_EVERY = 100  # steps; costs a fraction of a percent of their time
-
-
-def keep_memory() -> None:
-    """Make the C library keep large blocks for the next step.
-
-    By default it maps them again at every step, and page faults cost time.
-    """
-    library = c_library()
-    if hasattr(library, "mallopt"):
-        library.mallopt(_MMAP_THRESHOLD, 32 << 20)  # the maximum
-        library.mallopt(_TRIM_THRESHOLD, 512 << 20)
 
 
 class MemoryRelease(lightning.Callback):

@@ -22,6 +22,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.examples import Example
 from mmerc.data.sampling import DEFAULT_PADDING, BalancedSampler, BatchItem, TrainingSampler
 from mmerc.errors import MmercError, StoppedError
+from mmerc.free_memory import keep_memory
 from mmerc.models.base import AnyModel
 from mmerc.models.registry import create_model
 from mmerc.models.saved_model import load_weights
@@ -31,7 +32,7 @@ from mmerc.training.best_epoch import BestEpoch, Patience, ResumeState
 from mmerc.training.checkpoint import SafetensorsCheckpointIO
 from mmerc.training.hardware import Hardware
 from mmerc.training.initial_encoder import copy_text_encoder
-from mmerc.training.memory import MemoryRelease, keep_memory
+from mmerc.training.memory import MemoryRelease
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
 from mmerc.training.prior import add_offsets, log_prior_ratio, rare_class_offsets

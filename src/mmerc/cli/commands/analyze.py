@@ -169,6 +169,7 @@ def _analyze_one(
         from mmerc.cli.analysis_progress import AnalysisProgress
         from mmerc.corpora.transcript import read_transcript
         from mmerc.corpora.transcript_file import TranscriptFile, is_transcript
+        from mmerc.free_memory import keep_memory
         from mmerc.inference.pipeline import Pipeline
         from mmerc.inference.pipeline.speaker_names import parse_names
         from mmerc.inference.pipeline.work_folder import discard_work
@@ -188,6 +189,7 @@ def _analyze_one(
     pipeline = Pipeline.from_pretrained(settings.pop("model"), turns=turns, **settings)
     work = work_path(recording, directory)
     if written:
+        keep_memory()  # reading words allocates the same blocks again and again
         analysis = pipeline.read(conversations, name=recording.name, names=names)
         remarks = (*conversations.remarks, *analysis.remarks)
         analysis = replace(analysis, remarks=remarks)

@@ -14,6 +14,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.features.denseface.extractor import load_network
 from mmerc.features.denseface.versions import VERSIONS, locate_shipped_weights
 from mmerc.files import file_fingerprint, read_json, write_json
+from mmerc.free_memory import keep_memory
 from mmerc.training.best_epoch import BestEpoch, save_weights
 from mmerc.training.face_network.config import FaceNetworkConfig
 from mmerc.training.face_network.face_module import (
@@ -26,7 +27,6 @@ from mmerc.training.face_network.face_scores import FaceScores, score_faces
 from mmerc.training.face_network.images import EMOTIONS, LabelledFaces, Usage, read_faces
 from mmerc.training.folder import remove_training_state
 from mmerc.training.hardware import Hardware
-from mmerc.training.memory import keep_memory
 from mmerc.training.reporting import Reporter
 from mmerc.training.result import versions
 from mmerc.training.trainer import create_trainer, fit, quiet_lightning
