@@ -26,4 +26,17 @@ def apply_tuning(
     settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=modules)
     with warnings.catch_warnings():  # about a deprecated name in peft itself
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(backbone, settings)
+        adapted = get_peft_model(backbone, settings)
+    _keep_inputs(adapted)
+    return adapted
+
+
+def _keep_inputs(adapted: Any) -> None:
+    """Pass inputs to adapters as they are, like peft's ``disable_input_dtype_casting``.
+
+    Under autocast, peft would convert bfloat16 inputs to float32, and autocast would convert them
+    back.
+    """
+    for layer in adapted.modules():
+        if hasattr(layer, "cast_input_dtype_enabled"):
+            layer.cast_input_dtype_enabled = False
