@@ -103,13 +103,11 @@ def test_similarity_of_modalities(make_model, batch):
 
 
 def test_similarity_matches_a_calculation_by_hand():
-    one, other, third = torch.tensor([[[1.0, 0.0]], [[3.0, 4.0]], [[-2.0, 0.0]]]).unsqueeze(1)
-    yes, no = torch.tensor([[True]]), torch.tensor([[False]])
-    vectors = {"text": one, "audio": other, "video": third}
+    vectors = torch.tensor([[[1.0, 0.0]], [[3.0, 4.0]], [[-2.0, 0.0]]])  # [M, U, D]
+    yes, no = True, False
 
-    def psi(text, audio, video):
-        actual = _modality_similarity(vectors, {"text": text, "audio": audio, "video": video})
-        return float(actual)
+    def psi(*present):
+        return float(_modality_similarity(vectors, torch.tensor(present)[:, None]))
 
     assert psi(yes, yes, yes) == pytest.approx((0.6 - 1.0 - 0.6) / 3)
     assert psi(yes, yes, no) == pytest.approx(0.6)
@@ -167,10 +165,14 @@ def test_alignment_of_normalised_vectors(make_model, batch):
     torch.testing.assert_close(model.refusion.prototypes.mean, mean, atol=1e-4, rtol=1e-3)
     expected = prototype_loss_oracle(items, batch, mean, 0.02)
     torch.testing.assert_close(output.losses["prototype"], expected, atol=1e-4, rtol=1e-3)
+    packing, vectors, present = model.pack_inputs(batch)
+    vectors = model.disentanglement(vectors, present, packing).vectors
+    labels = packing.pack(batch.labels)
+    fused = model.fusion(vectors, present, labels).fused
+    similarity = packing.unpack(model.refusion(fused, vectors, present, labels, packing).similarity)
     for place in places(batch):
         psi = psi_oracle(items, MODALITIES, place)
-        actual = output.explanation.similarity[place]
-        torch.testing.assert_close(actual, psi, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(similarity[place], psi, atol=1e-4, rtol=1e-3)
 
 
 def test_alignment_in_evaluation_does_not_depend_on_the_batch(make_model, make_examples):

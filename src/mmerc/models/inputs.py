@@ -98,7 +98,7 @@ class ModalityInputs(nn.Module):
 
     def standardise(self, features: Tensor, modality: Modality) -> Tensor:
         mean, deviation = self.statistics(modality)
-        return (features - mean) / deviation
+        return (features - mean).div_(deviation)
 
     def restore_scale(self, scores: Tensor, modality: Modality) -> Tensor:
         """Undo ``standardise``. Shape: [..., D_m] -> the same."""

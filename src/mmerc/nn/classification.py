@@ -17,25 +17,28 @@ def classification_loss(
     label_smoothing: float = 0.0,
     focus: float = 0.0,
     class_weights: Tensor | None = None,
+    dim: int | None = None,
 ) -> Tensor:
     """Cross-entropy over the labelled items (DF-ERC Eqs. 13 and 24).
 
     ``focus`` > 0 multiplies each item by (1 - p_gold)^focus (focal loss, Lin et al. 2017);
     ``class_weights`` [K] multiplies it by its class's weight; ``label_smoothing`` mixes the target
-    with the uniform distribution.
+    with the uniform distribution. ``dim``: the dimension to reduce, all by default.
 
-    Shape: logits [..., K], labels [...] int, -100 unknown -> scalar.
+    Shape: logits [..., K], labels [...] int, -100 unknown -> scalar, or [...] without ``dim``.
     """
     labelled = labels >= 0
     target = labels.clamp(min=0)
     log_probability = functional.log_softmax(logits.float(), dim=-1)
     gold = log_probability.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-    item_loss = -(1 - label_smoothing) * gold - label_smoothing * log_probability.mean(-1)
+    item_loss = -gold
+    if label_smoothing > 0:
+        item_loss = (1 - label_smoothing) * item_loss - label_smoothing * log_probability.mean(-1)
     if focus > 0:
         item_loss = item_loss * (1 - gold.exp()).clamp(min=1e-6) ** focus
     if class_weights is not None:
         item_loss = item_loss * class_weights[target]
-    return reduce_items(item_loss, labelled, reduction)
+    return reduce_items(item_loss, labelled, reduction, dim=dim)
 
 
 def soft_label_loss(logits: Tensor, soft_labels: Tensor) -> Tensor:

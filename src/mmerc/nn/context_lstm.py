@@ -46,12 +46,14 @@ class ContextLstm(nn.Module):
 def _reversed_places(mask: Tensor) -> Tensor:
     """Return each conversation's positions in reverse order; padding keeps its position.
 
-    Shape: [B, N] bool -> [B, N].
+    Shape: [B, N] bool -> [B, N], into [B * N].
     """
-    places = torch.arange(mask.shape[1], device=mask.device).expand(mask.shape)
-    return torch.where(mask, mask.sum(1, keepdim=True) - 1 - places, places)
+    batch, length = mask.shape
+    places = torch.arange(length, device=mask.device).expand(mask.shape)
+    reversal = torch.where(mask, mask.sum(1, keepdim=True) - 1 - places, places)
+    return reversal + length * torch.arange(batch, device=mask.device).unsqueeze(1)
 
 
 def _take(vectors: Tensor, places: Tensor) -> Tensor:
-    """Reorder utterances. Shape: vectors [B, N, D], places [B, N] -> [B, N, D]."""
-    return vectors.gather(1, places.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
+    """Reorder utterances. Shape: vectors [B, N, D], places [B, N] into [B * N] -> [B, N, D]."""
+    return vectors.flatten(0, 1).index_select(0, places.flatten()).view_as(vectors)

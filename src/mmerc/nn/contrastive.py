@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from mmerc.nn.reduction import Reduction, reduce_items
+from mmerc.nn.known_gradient import with_gradient
+from mmerc.nn.reduction import Reduction
 
 _SMALLEST_NORM = 1e-6
+_NEVER = -1e9
 
 
 def contrastive_loss(
@@ -33,17 +34,39 @@ def contrastive_loss(
         expected = (*vectors.shape[:-1], vectors.shape[-2])
         raise ValueError(f"positives: expected shape {expected}, got {tuple(positives.shape)}")
     with torch.autocast(vectors.device.type, enabled=False):
-        units = functional.normalize(vectors.float(), dim=-1, eps=_SMALLEST_NORM)
-        similarity = units @ units.mT / temperature
-        excluded = torch.eye(vectors.shape[-2], dtype=torch.bool, device=vectors.device)
-        if candidates is not None:
-            excluded = excluded | ~candidates.unsqueeze(-2)
-            positives = positives & candidates.unsqueeze(-1) & candidates.unsqueeze(-2)
-        # A row without candidates would give log(0); it has no positive and is dropped below.
-        log_total = similarity.masked_fill(excluded, -1e9).logsumexp(-1)
-        count = positives.sum(-1)
-        attraction = (similarity * positives).sum(-1)
-        item_loss = count * log_total - attraction
-        if reduction == "mean":
-            item_loss = item_loss / count.clamp(min=1)
-        return reduce_items(item_loss, count > 0, reduction)
+        others = None if candidates is None else ~candidates.unsqueeze(-2)
+        if others is not None:
+            positives = positives & ~others & ~others.mT
+        return with_gradient(_contrast, vectors.float(), positives, others, temperature, reduction)
+
+
+def _contrast(
+    vectors: Tensor,
+    positives: Tensor,
+    excluded: Tensor | None,
+    temperature: float,
+    reduction: Reduction,
+) -> tuple[Tensor, tuple[Tensor]]:
+    """Compute the loss and its gradient. Shape: excluded [..., 1, M] bool -> scalar, [..., M, D].
+
+    With the weight w_i of an item's terms, the gradient of the cosine c_ij is w_i / tau times
+    |P(i)| softmax_ij - [j in P(i)].
+    """
+    norms = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    units = vectors / norms.clamp(min=_SMALLEST_NORM)
+    share = (units @ units.mT).div_(temperature)
+    # A row without candidates must stay finite; it has no positive.
+    share.diagonal(dim1=-2, dim2=-1).fill_(_NEVER)
+    if excluded is not None:
+        share.masked_fill_(excluded, _NEVER)
+    share = share.log_softmax(-1)
+    pull = positives.to(share.dtype)
+    count = pull.sum(-1, keepdim=True)
+    if reduction == "mean":
+        pull *= 1 / (count.clamp(min=1) * count.count_nonzero().clamp(min=1))
+    loss = -torch.dot(share.flatten(), pull.flatten())
+    into_share = share.exp_().mul_(pull.sum(-1, keepdim=True)).sub_(pull)
+    into_units = (into_share + into_share.mT) @ units
+    along = (units * into_units).sum(-1, keepdim=True) * (norms > _SMALLEST_NORM)
+    into_vectors = (into_units - units * along) / (norms.clamp(min=_SMALLEST_NORM) * temperature)
+    return loss, (into_vectors,)

@@ -19,10 +19,17 @@ class FastDropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002
         if not self.training or self.p == 0 or input.device.type != "cpu":
             return super().forward(input)
-        words = torch.empty((input.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        lanes = words.view(torch.int16)[: input.numel()].view(input.shape)
-        keep = lanes >= round(self.p * _LANES) - _LANES // 2
-        return input * (keep.to(input.dtype) * (1 / (1 - self.p)))
+        return input * dropout_mask(input.shape, self.p).to(input.dtype)
+
+
+def dropout_mask(shape: torch.Size, rate: float) -> Tensor:
+    """Draw the factors of dropout: 0 at the given rate, else 1 / (1 - rate). Shape: -> shape."""
+    count = shape.numel()
+    words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    # Conversions from and to bool take longer than all of this in float.
+    lanes = words.view(torch.int16)[:count].view(shape).float()
+    torch.ge(lanes, round(rate * _LANES) - _LANES // 2, out=lanes)
+    return lanes.mul_(1 / (1 - rate))
 
 
 def use_fast_dropout(module: nn.Module) -> None:

@@ -9,10 +9,12 @@ from torch import Tensor
 Reduction = Literal["mean", "sum"]
 
 
-def reduce_items(values: Tensor, counted: Tensor, reduction: Reduction) -> Tensor:
-    """Average or sum the ``counted`` values; 0 if there are none.
+def reduce_items(
+    values: Tensor, counted: Tensor, reduction: Reduction, *, dim: int | None = None
+) -> Tensor:
+    """Average or sum the ``counted`` values, over all dimensions or one; 0 if there are none.
 
-    Shape: values and counted (bool) [...] -> scalar.
+    Shape: values and counted (bool) [...] -> scalar, or [...] without ``dim``.
     """
-    total = values.where(counted, 0.0).sum()
-    return total / counted.sum().clamp(min=1) if reduction == "mean" else total
+    total = values.where(counted, 0.0).sum(dim)
+    return total / counted.sum(dim).clamp(min=1) if reduction == "mean" else total

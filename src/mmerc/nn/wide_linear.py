@@ -44,12 +44,25 @@ def weight_gradient(into: Tensor, rows: Tensor) -> Tensor:
     Shape: into [B, width_out], rows [B, width_in] -> [width_out, width_in].
     """
     outputs, inputs = into.shape[1], rows.shape[1]
+    groups = round(inputs / max(_GROUP, outputs + outputs // 2))
+    if groups <= 1:
+        return into.mT @ rows
     gradient = into.new_empty(outputs, inputs)
-    width = max(_GROUP, outputs + outputs // 2)
+    width = -(-inputs // groups)
     for start in range(0, inputs, width):
         group = slice(start, start + width)
         torch.mm(into.mT, rows[:, group], out=gradient[:, group])
     return gradient
+
+
+def input_gradient(into: Tensor, weight: Tensor, constant: int) -> Tensor:
+    """Compute a linear layer's gradient towards its inputs, 0 for the first ``constant``.
+
+    Shape: into [..., width_out], weight [width_out, width_in] -> [..., width_in].
+    """
+    if constant == 0:
+        return into @ weight
+    return functional.pad(into @ weight[:, constant:], (constant, 0))
 
 
 class _WideLinear(torch.autograd.Function):
@@ -67,7 +80,6 @@ class _WideLinear(torch.autograd.Function):
         inputs, weight = ctx.saved_tensors
         into_inputs = None
         if ctx.needs_input_grad[0]:
-            into_learnt = into @ weight[:, ctx.constant :]
-            into_inputs = functional.pad(into_learnt, (ctx.constant, 0))
+            into_inputs = input_gradient(into, weight, ctx.constant)
         rows, gradients = inputs.flatten(0, -2), into.flatten(0, -2)
         return into_inputs, weight_gradient(gradients, rows), gradients.sum(0), None

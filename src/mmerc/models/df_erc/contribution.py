@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmerc.conversation import Modality
+from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.classification import classification_loss
-from mmerc.nn.mlp import linear, mlp
+from mmerc.nn.mlp import ParallelMlps, linear, mlp
 from mmerc.nn.reduction import reduce_items
 
 _SMALLEST_TOTAL = 1e-6
@@ -56,10 +57,10 @@ class ContributionFusion(nn.Module):
         taught = widths if config.trains_contribution else {}
         estimated = widths if config.estimates_contribution else {}
         build = partial(mlp, hidden=config.classifier_width, dropout=config.dropout)
-        self.teacher = nn.ModuleDict(
+        self.teacher = ParallelMlps(
             {m: build(w, classes, constant=constant[m]) for m, w in taught.items()}
         )
-        self.student = nn.ModuleDict(
+        self.student = ParallelMlps(
             {m: build(w, 1, constant=constant[m]) for m, w in estimated.items()}
         )
         self.attention = (
@@ -82,62 +83,59 @@ class ContributionFusion(nn.Module):
             return FusionOutput(
                 fused=fused, weights=weights, classifier_loss=zero, confidence_loss=zero
             )
-        estimates = {
-            m: self.contribution(vectors[m], present[m], m) for m in vectors if m in self.student
-        }
+        occupied = torch.stack([present[m] for m in vectors])
+        estimates = self.estimate(vectors, occupied) if len(self.student) else None
         losses = (zero, zero)
-        logits = self.classify(vectors)
-        if self.config.trains_contribution:
-            losses = self.losses(logits, estimates, present, labels)
-        weights = self.weights(estimates, present)
-        fused = torch.stack([weights[m].unsqueeze(-1) * projected[m] for m in vectors]).sum(0)
+        if estimates is not None and self.config.trains_contribution:
+            losses = self.losses(self.teacher(vectors), estimates, occupied, labels)
+        weights = self.weights(estimates, occupied)
+        fused = (weights.unsqueeze(-1) * torch.stack(list(projected.values()))).sum(0)
         return FusionOutput(
-            fused=fused, weights=weights, classifier_loss=losses[0], confidence_loss=losses[1]
+            fused=fused,
+            weights=dict(zip(vectors, weights, strict=True)),
+            classifier_loss=losses[0],
+            confidence_loss=losses[1],
         )
 
     def classify(self, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
         """Eq. 10: the logits of each modality by itself. Shape: [U, D_m] -> [U, K] each."""
-        return {m: self.teacher[m](vectors[m]) for m in vectors if m in self.teacher}
+        return dict(zip(vectors, self.teacher(vectors), strict=True))
 
-    def weights(
-        self, estimates: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
-    ) -> Mapping[Modality, Tensor]:
-        """Return each modality's weight in Eq. 16, 0 where absent. Shape: [U] each."""
-        if self.config.fusion == "contribution" and not self.config.normalise_contribution:
-            return estimates
-        shares = present if self.config.fusion == "equal" else estimates
-        total = torch.stack([share.float() for share in shares.values()]).sum(0)
-        return {m: share / total.clamp(min=_SMALLEST_TOTAL) for m, share in shares.items()}
+    def estimate(self, vectors: Mapping[Modality, Tensor], present: Tensor) -> Tensor:
+        """Eq. 12: the students' estimates of the true class probability, 0 where absent.
 
-    def contribution(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
-        """Eq. 12: the student's estimate of the true class probability, 0 where absent."""
-        confidence: Tensor = self.student[modality](vectors).squeeze(-1).float().sigmoid()
+        Shape: vectors[m] [U, D_m], present [M, U] -> [M, U].
+        """
+        confidence: Tensor = self.student(vectors).squeeze(-1).float().sigmoid()
         return confidence * present
 
+    def weights(self, estimates: Tensor | None, present: Tensor) -> Tensor:
+        """Return each modality's weight in Eq. 16, 0 where absent. Shape: [M, U] -> [M, U]."""
+        equal = estimates is None or self.config.fusion == "equal"
+        shares = present.float() if estimates is None or equal else estimates
+        if not equal and not self.config.normalise_contribution:
+            return shares
+        return shares / shares.sum(0).clamp(min=_SMALLEST_TOTAL)
+
     def losses(
-        self,
-        logits: Mapping[Modality, Tensor],
-        weights: Mapping[Modality, Tensor],
-        present: Mapping[Modality, Tensor],
-        labels: Tensor,
+        self, logits: Tensor, estimates: Tensor, present: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Compute Eqs. 13 and 14, summed over the modalities; an absent one has no loss.
 
         [decided] The target is detached, so that the teacher does not follow the student (Corbiere
         et al. 2019 freeze it).
+
+        Shape: logits [M, U, K], estimates and present [M, U], labels [U] -> two scalars.
         """
-        classifier, confidence = [], []
-        for modality, scores in logits.items():
-            own_labels = labels.where(present[modality], -100)
-            classifier.append(
-                classification_loss(scores, own_labels, reduction=self.config.reduction)
-            )
-            target = true_class_probability(scores, labels)
-            if self.config.detach_contribution:
-                target = target.detach()
-            error = (target - weights[modality]) ** 2
-            confidence.append(reduce_items(error, own_labels >= 0, self.config.reduction))
-        return torch.stack(classifier).sum(), torch.stack(confidence).sum()
+        reduction = self.config.reduction
+        own_labels = labels.where(present, UNKNOWN_LABEL)
+        classifier = classification_loss(logits, own_labels, reduction=reduction, dim=-1)
+        target = true_class_probability(logits, labels.expand_as(present))
+        if self.config.detach_contribution:
+            target = target.detach()
+        error = (target - estimates) ** 2
+        confidence = reduce_items(error, own_labels >= 0, reduction, dim=-1)
+        return classifier.sum(), confidence.sum()
 
 
 def true_class_probability(logits: Tensor, labels: Tensor) -> Tensor:

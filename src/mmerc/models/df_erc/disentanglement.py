@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.contrastive import contrastive_loss
-from mmerc.nn.mlp import mlp
+from mmerc.nn.mlp import ParallelMlps, mlp
 from mmerc.nn.packing import Packing
 
 _Level = Literal["modality", "utterance"]
@@ -44,11 +44,11 @@ class Disentanglement(nn.Module):
         added = levels * config.disentangled_width
         self.widths = {modality: width + added for modality, width in widths.items()}
 
-    def branch(self, widths: Mapping[Modality, int], *, trained: bool) -> nn.ModuleDict:
+    def branch(self, widths: Mapping[Modality, int], *, trained: bool) -> ParallelMlps:
         if self.config.drop_branch and not trained:
-            return nn.ModuleDict()
+            return ParallelMlps()
         width, dropout = self.config.disentangled_width, self.config.dropout
-        return nn.ModuleDict({m: mlp(widths[m], width, dropout=dropout) for m in widths})
+        return ParallelMlps({m: mlp(widths[m], width, dropout=dropout) for m in widths})
 
     def forward(
         self,
@@ -66,38 +66,39 @@ class Disentanglement(nn.Module):
         modality_level = _run_branch(self.modality_branch, vectors)
         utterance_level = _run_branch(self.utterance_branch, vectors)
         levels = (vectors, modality_level, utterance_level)
-        zero = next(iter(vectors.values())).new_zeros(())
-        config = self.config
+        modality_loss = utterance_loss = next(iter(vectors.values())).new_zeros(())
+        if with_losses:
+            taking_part = self.arrange(present, packing)
+            if self.config.contrasts_modalities:
+                items = self.arrange(modality_level, packing)
+                modality_loss = self.contrast(items, taking_part, "modality")
+            if self.config.contrasts_utterances:
+                items = self.arrange(utterance_level, packing)
+                utterance_loss = self.contrast(items, taking_part, "utterance")
         return DisentanglementOutput(
             vectors={m: torch.cat([lv[m] for lv in levels if m in lv], -1) for m in vectors},
             modality_level=modality_level,
             utterance_level=utterance_level,
-            modality_loss=self.contrast(modality_level, present, packing, "modality")
-            if with_losses and config.contrasts_modalities
-            else zero,
-            utterance_loss=self.contrast(utterance_level, present, packing, "utterance")
-            if with_losses and config.contrasts_utterances
-            else zero,
+            modality_loss=modality_loss,
+            utterance_loss=utterance_loss,
         )
 
-    def contrast(
-        self,
-        vectors: Mapping[Modality, Tensor],
-        present: Mapping[Modality, Tensor],
-        packing: Packing,
-        level: _Level,
-    ) -> Tensor:
+    def arrange(self, values: Mapping[Modality, Tensor], packing: Packing) -> Tensor:
+        """Arrange the items that are compared: of each conversation, or of the batch.
+
+        Shape: values[m] [U, ...] -> [B, N, M, ...] or [1, U, M, ...].
+        """
+        items = torch.stack(list(values.values()), 1)
+        return items[None] if self.config.scope == "batch" else packing.unpack(items)
+
+    def contrast(self, items: Tensor, taking_part: Tensor, level: _Level) -> Tensor:
         """Compute Eq. 3 or 5 over R = [t1 a1 v1 t2 ...] of each conversation (or of the batch).
 
         [decided] With a single present modality, the modality level has no loss: all items are
         positives.
+
+        Shape: items [B, N, M, H], taking_part [B, N, M] bool -> scalar.
         """
-        items = torch.stack([vectors[m] for m in vectors], 1)  # [U, M, H]
-        taking_part = torch.stack([present[m] for m in present], 1)  # [U, M]
-        if self.config.scope == "batch":
-            items, taking_part = items[None], taking_part[None]
-        else:
-            items, taking_part = packing.unpack(items), packing.unpack(taking_part)
         _, utterances, modalities, _ = items.shape
         position = torch.arange(utterances * modalities, device=items.device)
         if level == "modality":
@@ -117,8 +118,6 @@ class Disentanglement(nn.Module):
         )
 
 
-def _run_branch(
-    branch: nn.ModuleDict, vectors: Mapping[Modality, Tensor]
-) -> dict[Modality, Tensor]:
+def _run_branch(branch: ParallelMlps, vectors: Mapping[Modality, Tensor]) -> dict[Modality, Tensor]:
     """Apply Eq. 2 or 4; a dropped branch gives an empty mapping."""
-    return {m: branch[m](vector) for m, vector in vectors.items() if m in branch}
+    return dict(zip(vectors, branch(vectors), strict=True)) if len(branch) else {}

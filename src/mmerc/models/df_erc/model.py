@@ -191,6 +191,8 @@ class DfErc(ConversationModel[DfErcConfig]):
         )
         if self.recognisers is not None and not self.training:
             logits = replace_without_words(logits, alone, present)
+        if self.training:
+            return ModelOutput(logits=packing.unpack(logits), losses=losses, loss=loss)
         explanation = Explanation(
             weights=packing.unpack_all(fused.weights),
             similarity=_unpack(packing, refusion.similarity),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,8 +14,10 @@ from torch.nn import functional
 from mmerc.conversation import Modality
 from mmerc.models.df_erc.config import DfErcConfig
 from mmerc.nn.context_lstm import ContextLstm
-from mmerc.nn.mlp import mlp
+from mmerc.nn.mlp import ParallelMlps, mlp
 from mmerc.nn.packing import Packing
+
+_SMALLEST_NORM = 1e-8  # as in torch's cosine_similarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ class EmotionPrototypes(nn.Module):
     @torch.no_grad()
     def update(self, items: Tensor, labels: Tensor) -> None:
         """Add items (Eq. 18). Shape: items [M, D], labels [M] int, all known."""
-        total = torch.zeros_like(self.mean).index_add_(0, labels, items.detach().float())
+        total = torch.zeros_like(self.mean).index_add_(0, labels, items.detach())
         added = torch.bincount(labels, minlength=len(self.count)).to(self.count)
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(total)
@@ -80,7 +81,7 @@ class EmotionPrototypes(nn.Module):
 
         Shape: items [M, D], labels [M] -> scalar. A class without a prototype has no loss.
         """
-        distance = ((self.mean[labels] - items.float()) ** 2).mean(-1)
+        distance = (self.mean[labels] - items).square().mean(-1)
         excess = (distance - self.margin).clamp(min=0) * (self.count[labels] > 0)
         return excess.sum() / max(len(items), 1)
 
@@ -110,7 +111,7 @@ class ContextRefusion(nn.Module):
         )
         compares = config.context == "refusion"
         build = partial(mlp, width_out=config.prototype_width, dropout=config.dropout)
-        self.aligned = nn.ModuleDict(
+        self.aligned = ParallelMlps(
             {m: build(w, constant=constant[m]) for m, w in widths.items()} if compares else {}
         )
         normalises = config.alignment_normalisation == "batch"
@@ -143,9 +144,10 @@ class ContextRefusion(nn.Module):
         """
         similarity, loss = None, fused.new_zeros(())
         if self.prototypes is not None:
-            aligned = {m: self.align(vectors[m], present[m], m) for m in vectors}
-            similarity = _modality_similarity(aligned, present)
-            loss = self.prototype_loss(self.prototypes, aligned, present, labels)
+            aligned = self.align(vectors, present)
+            occupied = torch.stack([present[m] for m in vectors])
+            similarity = _modality_similarity(aligned, occupied)
+            loss = self.prototype_loss(self.prototypes, aligned, occupied & (labels >= 0), labels)
         weight = None if self.attention is not None else self.context_weight(similarity, fused)
         context = self.weigh_context(fused, packing, weight)
         return RefusionOutput(
@@ -166,12 +168,16 @@ class ContextRefusion(nn.Module):
             return self.read_context(fused * weight.unsqueeze(-1), packing)
         return self.read_context(fused, packing) * weight.unsqueeze(-1)
 
-    def align(self, vectors: Tensor, present: Tensor, modality: Modality) -> Tensor:
-        """Compute Eq. 17. Shape: vectors [U, D_m], present [U] -> [U, prototype_width]."""
-        aligned: Tensor = self.aligned[modality](vectors)
-        if modality in self.normalisation:
-            aligned = self.normalisation[modality](aligned, present)
-        return aligned
+    def align(
+        self, vectors: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Tensor:
+        """Compute Eq. 17. Shape: vectors[m] [U, D_m], present[m] [U] -> [M, U, prototype_width]."""
+        aligned: Tensor = self.aligned(vectors).float()
+        if len(self.normalisation) == 0:
+            return aligned
+        return torch.stack(
+            [self.normalisation[m](aligned[i], present[m]) for i, m in enumerate(vectors)]
+        )
 
     def read_context(self, fused: Tensor, packing: Packing) -> Tensor:
         """Compute Eq. 21 (zeros for "-CRM(zero)", with attention for "-CRM+Att")."""
@@ -190,15 +196,15 @@ class ContextRefusion(nn.Module):
         return torch.full(fused.shape[:1], float(self.context is not None), device=fused.device)
 
     def prototype_loss(
-        self,
-        prototypes: EmotionPrototypes,
-        aligned: Mapping[Modality, Tensor],
-        present: Mapping[Modality, Tensor],
-        labels: Tensor,
+        self, prototypes: EmotionPrototypes, aligned: Tensor, counted: Tensor, labels: Tensor
     ) -> Tensor:
-        """Compute Eqs. 18 and 19 over the present modalities of labelled utterances."""
-        items = torch.cat([aligned[m][present[m] & (labels >= 0)] for m in aligned])
-        gold = torch.cat([labels[present[m] & (labels >= 0)] for m in aligned])
+        """Compute Eqs. 18 and 19 over the present modalities of labelled utterances.
+
+        Shape: aligned [M, U, D], counted [M, U] bool, labels [U] -> scalar.
+        """
+        rows = counted.flatten().nonzero().squeeze(1)
+        items = aligned.flatten(0, 1).index_select(0, rows)
+        gold = labels.repeat(len(aligned)).index_select(0, rows)
         if self.training and not prototypes.is_paused:
             prototypes.update(items, gold)
         loss: Tensor = prototypes(items, gold)
@@ -228,22 +234,15 @@ class _BatchNormalisation(nn.Module):
         )
 
 
-def _modality_similarity(
-    aligned: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
-) -> Tensor:
+def _modality_similarity(aligned: Tensor, present: Tensor) -> Tensor:
     """Eq. 20: psi, the mean of the pairwise cosines over the pairs that are present.
 
-    Shape: aligned[m] [U, D], present[m] [U] -> [U]; [decided] 0 if there is no pair.
+    Shape: aligned [M, U, D], present [M, U] bool -> [U]; [decided] 0 if there is no pair.
     """
-    first = next(iter(aligned.values()))
-    total = first.new_zeros(first.shape[:-1], dtype=torch.float32)
-    pairs = torch.zeros_like(total)
-    for one, other in combinations(aligned, 2):
-        both = present[one] & present[other]
-        cosine = functional.cosine_similarity(aligned[one].float(), aligned[other].float(), dim=-1)
-        total = total + cosine * both
-        pairs = pairs + both
-    return total / pairs.clamp(min=1)
+    units = functional.normalize(aligned, dim=-1, eps=_SMALLEST_NORM) * present.unsqueeze(-1)
+    others = units.sum(0) - units  # so every pair is counted twice
+    count = present.sum(0)
+    return (units * others).sum((0, -1)) / (count * (count - 1)).clamp(min=1)
 
 
 class _ContextAttention(nn.Module):

@@ -5,14 +5,14 @@ Autograd would traverse the matrices of all utterance pairs about thirty times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from mmerc.nn.known_gradient import with_gradient
 from mmerc.nn.reduction import Reduction
 
 _SMALLEST_NORM = 1e-6
@@ -64,7 +64,7 @@ def sample_weighted_focal_contrastive_loss(
         weights = weights / (sizes[labels] - 1).clamp(min=1)
         if reduction == "mean":
             weights = weights / max(len(items), 1)
-        return _with_gradient(_focal_contrast, items, weights, sizes.tolist(), focus)
+        return with_gradient(_focal_contrast, items, weights, sizes.tolist(), focus)
 
 
 def _focal_contrast(
@@ -130,7 +130,7 @@ def soft_hgr_loss(first: Tensor, second: Tensor) -> Tensor:
     if len(first) < 2:
         return (first.sum() + second.sum()).float() * 0.0
     with torch.autocast(first.device.type, enabled=False):
-        return _with_gradient(correlation, first.float(), second.float())
+        return with_gradient(correlation, first.float(), second.float())
 
 
 def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -142,27 +142,3 @@ def correlation(first: Tensor, second: Tensor) -> tuple[Tensor, tuple[Tensor, Te
     into_one = one @ spread_other / (items - 1) - other / items
     into_other = other @ spread_one / (items - 1) - one / items
     return loss, (into_one, into_other)
-
-
-def _with_gradient(function: Callable[..., Any], *arguments: Any) -> Tensor:
-    """Compute a loss with a function that also returns gradients of its first arguments."""
-    loss: Tensor = _KnownGradient.apply(function, *arguments)  # type: ignore[no-untyped-call]
-    return loss
-
-
-class _KnownGradient(torch.autograd.Function):
-    """Passes the gradients of ``_with_gradient`` to autograd."""
-
-    @staticmethod
-    def forward(ctx: Any, function: Callable[..., Any], *arguments: Any) -> Tensor:
-        loss: Tensor
-        loss, gradients = function(*arguments)
-        ctx.save_for_backward(*gradients)
-        ctx.others = len(arguments) - len(gradients)
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, into_loss: Tensor) -> tuple[Tensor | None, ...]:
-        scaled = (into_loss * gradient for gradient in ctx.saved_tensors)
-        return (None, *scaled, *(None,) * ctx.others)
