@@ -3,6 +3,7 @@
     python benchmarks/bench_analyze.py --minutes 10       # subtitles and transcription
     python benchmarks/bench_analyze.py --minutes 60 --whole-path --sound
     python benchmarks/bench_analyze.py --minutes 4 --subtitles
+    python benchmarks/bench_analyze.py --text 300 --words
 
 The recording is examples/photograph.mp4 (640 x 480, 25 pictures per second, two speakers, a face in
 every picture), repeated together with its subtitles. Each analysis runs in a separate process.
@@ -10,7 +11,7 @@ Memory is the maximum of all its processes together (the sum of their proportion
 shared pages count once), sampled twice a second, and of the largest one (its resident set, with
 shared pages). Processor time is that of all processes. ``--sound`` omits the film;
 ``--whole-path`` measures only transcription, at every duration; ``--subtitles`` only analyses with
-subtitles. Text alone: the words of the same conversation.
+subtitles. Text alone: the words of the same conversation; ``--words`` measures nothing else.
 """
 
 from __future__ import annotations
@@ -168,13 +169,14 @@ def text(folder: Path, copies: int) -> str:
     talk, short = folder / "talk.txt", folder / "short.txt"
     talk.write_text("".join([*lines, "\n"] * copies))
     short.write_text(lines[0])
-    start = analysed(short, "--out", folder / "text").seconds
-    cost = analysed(talk, "--out", folder / "text")
-    seconds, memory = cost.seconds, cost.together
-    rate = len(lines) * copies / (seconds - start)
+    start, cost = (analysed(path, "--out", folder / "text") for path in (short, talk))
+    count = len(lines) * copies
+    rate = count / (cost.seconds - start.seconds)
+    processor_rate = count / (cost.processors - start.processors)
     return (
-        f"  text only: {rate:.0f} utterances per second ({len(lines) * copies} in {seconds:.1f} s, "
-        f"of which {start:.1f} s to start); {memory:.0f} MB"
+        f"  text only: {rate:.0f} utterances per second ({count} in {cost.seconds:.1f} s, "
+        f"of which {start.seconds:.1f} s to start), {processor_rate:.0f} per processor second; "
+        f"{cost.together:.0f} MB"
     )
 
 
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--whole-path", action="store_true")
     parser.add_argument("--subtitles", action="store_true")
     parser.add_argument("--sound", action="store_true")
+    parser.add_argument("--words", action="store_true")
     parser.add_argument("--text", type=int, default=500, help="copies of the conversation")
     arguments = parser.parse_args()
     if arguments.child:
@@ -192,7 +195,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         if not (arguments.whole_path or arguments.subtitles):
-            print(text(Path(folder), arguments.text))
+            print(text(Path(folder), arguments.text), flush=True)
+        if arguments.words:
+            return
         sentences = films(
             arguments.minutes,
             Path(folder),

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmerc.conversation import Conversation, Utterance
+from mmerc.data.batches import batch_loader
 from mmerc.features.store import FeatureRow, FeatureSpec, FeatureTable
 from mmerc.inference.levelling import choose_levelling, level_table, measure_distance
 from mmerc.models.embedded_models import FORMER_MODEL
@@ -84,3 +85,18 @@ def test_context_effect_is_measured_alone(model, table):
     examples = build_model_examples(model, conversation, {"audio": table})
     actual = run_model(itself, examples, effects=True)
     torch.testing.assert_close(actual.context_effect, expected.context_effect, atol=1e-4, rtol=1e-2)
+
+
+def test_modalities_that_nothing_has_are_left_unlevelled(model, table):
+    utterances = tuple(Utterance(id=i, speaker=name, text="Well.") for i, name in SPEAKERS.items())
+    conversation = [Conversation(id="film", utterances=utterances)]
+    itself = model.with_levelling(LevellingConfig())
+    examples = build_model_examples(model, conversation, {"audio": table})
+    examples[0].features["video"].fill_(torch.nan)
+    each_time, once = (run_model(itself, examples, effects=effects) for effects in (False, True))
+    assert once.probabilities.isfinite().all()
+    torch.testing.assert_close(once.probabilities, each_time.probabilities, atol=1e-5, rtol=1e-4)
+    (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False)
+    levelled = itself.apply_conversation_steps(batch)[1].features
+    assert levelled["video"] is batch.features["video"]
+    assert not torch.equal(levelled["audio"], batch.features["audio"])
