@@ -36,8 +36,6 @@ def with_soft_labels(examples, *, share=1.0, seed=0):
 
 def training_module(model, loader, **settings):
     module = TrainingModule(model, TrainingConfig(**settings), seed=0)
-    module.logged = {}
-    module.log_dict = lambda values, **options: module.logged.update(values)
     module._trainer = SimpleNamespace(
         train_dataloader=loader, current_epoch=0, estimated_stepping_batches=len(loader)
     )
@@ -93,9 +91,10 @@ def test_batch_without_labels_learns_from_soft_labels(make_model, make_examples)
     module = training_module(make_model("df-erc"), loader, soft_label_weight=1.0)
     module.mean_labelled = 10.0
     for number, batch in enumerate(loader):
+        module.loss_means.restart()
         loss = module.training_step(batch, number)
         assert float(loss.detach()) == pytest.approx(
-            float(module.logged["train_soft_labels"].detach())
+            float(module.loss_means.compute()["train_soft_labels"])
         )
         assert float(loss.detach()) > 0
 
@@ -105,7 +104,9 @@ def test_batch_without_soft_labels_logs_zero(make_model, make_examples):
     module = training_module(make_model("df-erc"), loader, soft_label_weight=1.0)
     (batch,) = loader
     module.training_step(batch, 0).backward()
-    assert module.logged["train_soft_labels"] == 0, "each process averages the same names"
+    assert module.loss_means.compute()["train_soft_labels"] == 0, (
+        "each process averages the same names"
+    )
 
 
 def test_zero_weight_ignores_soft_labels(make_model, make_examples):

@@ -19,6 +19,7 @@ from mmerc.nn.classification import soft_label_loss
 from mmerc.nn.reduction import reduce_items
 from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
+from mmerc.training.loss_means import LossMeans
 from mmerc.training.optimization import (
     VALID_LOSS,
     clip_gradients,
@@ -51,6 +52,7 @@ class TrainingModule(lightning.LightningModule):
         self.settings = config
         self.seed = seed
         self.mean_labelled = 1.0
+        self.loss_means = LossMeans()
         self.kept = next(iter(self.candidates))
         classes = len(model.labels)
         self.confusions = {
@@ -62,6 +64,7 @@ class TrainingModule(lightning.LightningModule):
         loader.batch_sampler.set_epoch(self.current_epoch)
         self.mean_labelled = loader.batch_sampler.mean_labelled
         self.model.start_epoch()
+        self.loss_means.restart()
 
     def on_train_batch_start(self, batch: ConversationBatch, batch_idx: int) -> None:
         # Not at the epoch's start, where the loader draws a number unless the run is resumed.
@@ -92,8 +95,7 @@ class TrainingModule(lightning.LightningModule):
             soft = self.soft_loss(output.logits, batch.soft_labels)
             weighted = weighted + self.settings.soft_label_weight * soft
             terms["train_soft_labels"] = soft
-        size = int(batch.mask.sum())
-        self.log_dict(terms, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self.loss_means.add(terms, int(batch.mask.sum()))
         return weighted
 
     def batch_weight(self, batch: ConversationBatch) -> Tensor | float:
@@ -177,6 +179,9 @@ class TrainingModule(lightning.LightningModule):
         if self.averaged is not None:
             measured |= {f"{MONITORED}_{name}": score for name, score in scores.items()}
         self.log_dict(measured, sync_dist=True)
+        # Here rather than after training, where callbacks would read them too early.
+        losses, utterances = self.loss_means.compute(), self.loss_means.utterances
+        self.log_dict(losses, batch_size=utterances, sync_dist=True)
 
     def configure_gradient_clipping(
         self,
