@@ -61,6 +61,7 @@ def predict(
         from mmerc.corpora.error_location import inside
         from mmerc.errors import UsageError
         from mmerc.files import write_text
+        from mmerc.free_memory import keep_memory
         from mmerc.inference.formats import PREDICTION_FORMATS
         from mmerc.models.registry import load_model
         from mmerc.prediction.prediction_sets import check_set_request
@@ -78,6 +79,7 @@ def predict(
     loaded = load_model(model)
     if request is not None:
         check_set_request(loaded, request, model)
+    keep_memory()  # reading words allocates the same blocks again and again
     with inside(source):
         sounds = None
         if loaded.speech_encoder is not None:
