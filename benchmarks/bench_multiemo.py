@@ -22,6 +22,7 @@ from mmerc.free_memory import keep_memory
 from mmerc.labels import MELD_7
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
+from mmerc.models.multiemo.multi_attention import PresentPositions
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
@@ -115,7 +116,8 @@ def predictions(model: MultiEmo, examples: list[Example], batches: int | None) -
     def scores(batch: ConversationBatch) -> None:
         vectors, present = model.inputs(batch)
         context = model.context(vectors, present, batch.speakers)
-        model.classifier(model.join_modalities(model.fuse(context, present), present))
+        utterances = PresentPositions(batch.mask)
+        model.classifier(model.join_utterances(model.fuse(context, present), present, utterances))
 
     def answers(batch: ConversationBatch) -> None:
         model(batch)

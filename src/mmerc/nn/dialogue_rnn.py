@@ -167,7 +167,7 @@ class _PackedSteps:
             places = table.gather(1, later.cummax(1).values).flatten() if count else places
         filled = (places >= 0).nonzero().squeeze(1)
         empty = states.new_zeros(len(states), batch * count, states.shape[-1])
-        return empty.index_copy(1, filled, states[:, places[filled]]).view(
+        return empty.index_copy_(1, filled, states[:, places[filled]]).view(
             len(states), batch, count, -1
         )
 

@@ -48,7 +48,7 @@ class Packing:
         """Put rows back, zeros at padding. Shape: [U, ...] -> [B, N, ...]."""
         if self.rows is not None:
             zeros = rows.new_zeros(self.mask.numel(), *rows.shape[1:])
-            rows = zeros.index_copy(0, self.rows, rows[: len(self.rows)])
+            rows = zeros.index_copy_(0, self.rows, rows[: len(self.rows)])
         return rows.view(*self.mask.shape, *rows.shape[1:])
 
     def unpack_all(self, rows: Mapping[_Name, Tensor]) -> dict[_Name, Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 from mmerc.models.multiemo.config import MultiEmoConfig
+from mmerc.models.multiemo.multi_attention import PresentPositions
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dialogue_rnn import DialogueRnn
 from mmerc.nn.mlp import linear
@@ -61,7 +62,10 @@ class ContextModelling(nn.Module):
 
         Shape: vectors[m] [B, N, D_m], present[m] and speakers [B, N] -> {m: [B, N, width]}.
         """
-        context: dict[Modality, Tensor] = {m: self.projection[m](vectors[m]) for m in vectors}
+        context: dict[Modality, Tensor] = {}
+        for m in vectors:
+            positions = PresentPositions(present[m])
+            context[m] = positions.spread(self.projection[m](positions.take(vectors[m])))
         if self.text_transformer is not None:
             context["text"] = self.text_transformer(context["text"], present["text"])
         if self.dialogue is not None:

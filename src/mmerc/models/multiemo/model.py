@@ -17,7 +17,7 @@ from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
 from mmerc.models.multiemo.context_modelling import ContextModelling
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
-from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
+from mmerc.models.multiemo.multi_attention import MultiAttention, PresentPositions, Shares
 from mmerc.models.stored_text import StoredTextDropout
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
@@ -87,10 +87,12 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
         vectors, present = self.inputs(batch)
         context = self.context(self.text_dropout(vectors), present, batch.speakers)
         fused = self.fuse(context, present)
-        joint = self.join_modalities(fused, present)
+        utterances = PresentPositions(batch.mask)
+        joint = self.join_utterances(fused, present, utterances)
         logits = self.classifier(joint).float()
-        losses = {"emotion": self.emotion_loss(logits, batch.labels)}
-        losses |= self.batch_losses(fused, joint, present, batch.labels)
+        labels = utterances.take(batch.labels)
+        losses = {"emotion": self.emotion_loss(logits, labels)}
+        losses |= self.batch_losses(fused, joint, present, labels)
         first, second = self.config.contrast_weight, self.config.correlation_weight
         correlation = losses["correlation"]
         if self.config.reduction == "mean":
@@ -101,14 +103,25 @@ class MultiEmo(ConversationModel[MultiEmoConfig]):
             + (1 - first - second) * losses["emotion"]
         )
         reasons = Explanation() if self.training else self.explain(context, present)
-        return ModelOutput(logits=logits, losses=losses, loss=loss, explanation=reasons)
+        return ModelOutput(
+            logits=utterances.spread(logits), losses=losses, loss=loss, explanation=reasons
+        )
 
     def fuse(self, context: _Vectors, present: _Vectors) -> _Vectors:
         """Apply Eqs. 2-12; "-MultiAttn" leaves the contexts unchanged. Shape: {m: [B, N, W]}."""
         return context if self.fusion is None else self.fusion(context, present)
 
+    def join_utterances(
+        self, fused: _Vectors, present: _Vectors, utterances: PresentPositions
+    ) -> Tensor:
+        """Compute z of Eq. 14 without padding. Shape: fused[m] [B, N, W] -> [U, W]."""
+        return self.join_modalities(
+            {m: utterances.take(vectors) for m, vectors in fused.items()},
+            {m: utterances.take(mask) for m, mask in present.items()},
+        )
+
     def join_modalities(self, fused: _Vectors, present: _Vectors) -> Tensor:
-        """Compute z of Eq. 14. Shape: fused[m] [B, N, W], present[m] [B, N] -> [B, N, W]."""
+        """Compute z of Eq. 14. Shape: fused[m] [..., W], present[m] [...] -> [..., W]."""
         parts = [
             torch.where(mask.unsqueeze(-1), fused[m], self.absent[m]) for m, mask in present.items()
         ]

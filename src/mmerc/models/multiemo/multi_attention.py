@@ -53,7 +53,7 @@ class PresentPositions:
         """Scatter values back, zeros elsewhere. Shape: [P, ...] -> [B, N, ...]."""
         batch, length = self.shape
         zeros = vectors.new_zeros(batch * length, *vectors.shape[1:])
-        spread = zeros.index_copy(0, self.rows, vectors)
+        spread = zeros.index_copy_(0, self.rows, vectors)
         return spread.view(batch, length, *vectors.shape[1:])
 
 
