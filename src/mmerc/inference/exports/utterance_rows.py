@@ -12,7 +12,6 @@ from mmerc.inference.analysis import Analysis, Marks
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 SET_SEPARATOR = "|"
-_NAMES = tuple(value.name for value in fields(UtterancePrediction))
 _SET_VALUES = ("emotions", "unsure")
 
 
@@ -57,7 +56,8 @@ def as_csv(predictions: Sequence[UtterancePrediction]) -> str:
 def _prediction_row(item: UtterancePrediction) -> dict[str, Any]:
     """Return the values of a prediction; set values only if sets were requested."""
     skipped = () if item.emotions is not None else _SET_VALUES
-    return {name: getattr(item, name) for name in _NAMES if name not in skipped}
+    names = (value.name for value in fields(item))
+    return {name: getattr(item, name) for name in names if name not in skipped}
 
 
 def _as_table(rows: Sequence[Mapping[str, Any]]) -> str:
