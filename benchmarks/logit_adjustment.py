@@ -5,6 +5,11 @@
 Prints the mean scores over a run's seeds, with the offsets that `training.logit_adjustment` would
 give to its stored validation predictions (or a folder of `mmerc evaluate --split valid --out`).
 Runs must be trained without it.
+
+    python benchmarks/logit_adjustment.py corpora/meld-folds --folds 5
+
+Instead scores a logistic regression on stored text vectors of the training split (of `mmerc
+encode-text --folds`), on held-out conversations.
 """
 
 from __future__ import annotations
@@ -16,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.evaluation.metrics import score
@@ -35,12 +42,32 @@ def adjust(predictions: Predictions, counts: torch.Tensor, strength: float) -> P
     return replace(predictions, probabilities=softmax(logits, axis=1).astype(np.float32))
 
 
+def predict_held_out(corpus: PreparedCorpus, folds: int) -> Predictions:
+    """Predict the training utterances by models of the other folds' conversations."""
+    rows = [(c.id, u) for c in corpus.splits["train"] for u in c.utterances]
+    vectors = np.array([corpus.features["text"].vector(c, u.id) for c, u in rows])
+    vectors = (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
+    gold = np.array([corpus.labels.names.index(u.label) for _, u in rows])
+    unknown = np.full(len(rows), np.nan, dtype=np.float32)
+    held_out = cross_val_predict(
+        LogisticRegression(C=0.003, max_iter=200), vectors, gold,
+        groups=[c for c, _ in rows], cv=GroupKFold(folds), method="predict_proba",
+    )  # fmt: skip
+    return Predictions(
+        labels=corpus.labels, conversations=tuple(c for c, _ in rows),
+        utterances=tuple(u.id for _, u in rows), gold=gold,
+        probabilities=held_out.astype(np.float32), weights={}, similarity=unknown,
+        context_weight=unknown,
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("corpus", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("runs", type=Path, nargs="*")
+    parser.add_argument("--folds", type=int)
     options = parser.parse_args()
     corpus = PreparedCorpus.load(options.corpus)
     labels = [u.label for c in corpus.splits["train"] for u in c.utterances]
@@ -48,10 +75,18 @@ def main() -> None:
     rarest = counts.argsort()[:2].tolist()
     names = [corpus.labels.names[k] for k in rarest]
     print("strength, weighted F1, macro F1,", ", ".join(names))
-    for run in options.runs:
-        files = [*run.glob("seed-*/predictions-valid.parquet"), *run.glob("predictions.parquet")]
-        seeds = [Predictions.load(path) for path in files]
-        print(f"{run}, {len(seeds)} seeds")
+    found = {
+        str(run): [
+            Predictions.load(path)
+            for pattern in ("seed-*/predictions-valid.parquet", "predictions.parquet")
+            for path in run.glob(pattern)
+        ]
+        for run in options.runs
+    }
+    if options.folds:
+        found["held-out training conversations"] = [predict_held_out(corpus, options.folds)]
+    for name, seeds in found.items():
+        print(f"{name}, {len(seeds)} seeds")
         for strength in STRENGTHS:
             scores = [score(adjust(seed, counts, strength)) for seed in seeds]
             rows = [
