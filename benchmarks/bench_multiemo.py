@@ -22,8 +22,8 @@ from mmerc.free_memory import keep_memory
 from mmerc.labels import MELD_7
 from mmerc.models.multiemo import MultiEmo
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss
-from mmerc.models.multiemo.multi_attention import PresentPositions
 from mmerc.models.training_data import TrainingStatistics
+from mmerc.nn.packing import PresentPositions
 from mmerc.training.optimization import create_optimizer
 from mmerc.training.recipe_files import load_recipe
 

@@ -111,10 +111,12 @@ class ContributionFusion(nn.Module):
 
     def weights(self, estimates: Tensor | None, present: Tensor) -> Tensor:
         """Return each modality's weight in Eq. 16, 0 where absent. Shape: [M, U] -> [M, U]."""
-        equal = estimates is None or self.config.fusion == "equal"
-        shares = present.float() if estimates is None or equal else estimates
-        if not equal and not self.config.normalise_contribution:
-            return shares
+        if estimates is None or self.config.fusion == "equal":
+            shares = present.float()
+        elif self.config.normalise_contribution:
+            shares = estimates
+        else:
+            return estimates
         return shares / shares.sum(0).clamp(min=_SMALLEST_TOTAL)
 
     def losses(

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from mmerc.conversation import Modality
 from mmerc.models.multiemo.config import MultiEmoConfig
-from mmerc.models.multiemo.multi_attention import PresentPositions
 from mmerc.nn.cross_attention import TransformerLayer
 from mmerc.nn.dialogue_rnn import DialogueRnn
 from mmerc.nn.mlp import linear
+from mmerc.nn.packing import PresentPositions
 
 
 class ContextModelling(nn.Module):

@@ -17,10 +17,11 @@ from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.multiemo.config import VISEXTNET_WIDTH, MultiEmoConfig
 from mmerc.models.multiemo.context_modelling import ContextModelling
 from mmerc.models.multiemo.losses import sample_weighted_focal_contrastive_loss, soft_hgr_loss
-from mmerc.models.multiemo.multi_attention import MultiAttention, PresentPositions, Shares
+from mmerc.models.multiemo.multi_attention import MultiAttention, Shares
 from mmerc.models.stored_text import StoredTextDropout
 from mmerc.models.training_data import TrainingStatistics
 from mmerc.nn.mlp import mlp
+from mmerc.nn.packing import PresentPositions
 
 _Vectors = Mapping[Modality, Tensor]
 

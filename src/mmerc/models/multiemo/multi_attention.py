@@ -15,6 +15,7 @@ from mmerc.models.multiemo.config import MultiEmoConfig
 from mmerc.nn.attention import attention
 from mmerc.nn.dropout import FastDropout
 from mmerc.nn.mlp import mlp
+from mmerc.nn.packing import PresentPositions
 
 Shares = dict[tuple[Modality, Modality], Tensor]
 """(querying modality, attended modality) -> [B, N, N]: attention between utterances."""
@@ -36,25 +37,6 @@ class AttentionInput:
 
 
 _AttentionInputs = Mapping[Modality, AttentionInput]
-
-
-class PresentPositions:
-    """The P of B x N positions where a modality is present; only these are computed."""
-
-    def __init__(self, present: Tensor) -> None:
-        self.rows = present.flatten().nonzero().squeeze(1)
-        self.shape = present.shape
-
-    def take(self, vectors: Tensor) -> Tensor:
-        """Select the present positions. Shape: [B, N, ...] -> [P, ...]."""
-        return vectors.flatten(0, 1)[self.rows]
-
-    def spread(self, vectors: Tensor) -> Tensor:
-        """Scatter values back, zeros elsewhere. Shape: [P, ...] -> [B, N, ...]."""
-        batch, length = self.shape
-        zeros = vectors.new_zeros(batch * length, *vectors.shape[1:])
-        spread = zeros.index_copy_(0, self.rows, vectors)
-        return spread.view(batch, length, *vectors.shape[1:])
 
 
 class MultiAttention(nn.Module):
