@@ -1,10 +1,12 @@
-"""How strongly should rare emotions be favoured? Finished runs, validation only.
+"""How strongly should rare emotions be favoured? Predictions of finished runs.
 
     python benchmarks/logit_adjustment.py corpora/meld runs/mini
 
 Prints the mean scores over a run's seeds, with the offsets that `training.logit_adjustment` would
 give to its stored validation predictions (or a folder of `mmerc evaluate --split valid --out`).
-Runs must be trained without it.
+Runs must be trained without it. In the second score, every label counts as often as in the training
+split: MELD's validation has fewer neutral utterances, which alone favours an adjustment.
+`--split test` shows what a strength chosen on validation gives.
 
     python benchmarks/logit_adjustment.py corpora/meld-folds --folds 5
 
@@ -25,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from mmerc.data.corpus import PreparedCorpus
-from mmerc.evaluation.metrics import score
+from mmerc.evaluation.metrics import confusion, score, weighted_f1_from_confusion
 from mmerc.evaluation.predictions import Predictions
 from mmerc.training.prior import rare_class_offsets
 
@@ -40,6 +42,12 @@ def adjust(predictions: Predictions, counts: torch.Tensor, strength: float) -> P
         return predictions
     logits = np.log(predictions.probabilities + SMALLEST) + np.asarray(offsets)
     return replace(predictions, probabilities=softmax(logits, axis=1).astype(np.float32))
+
+
+def reweighted_f1(predictions: Predictions, counts: torch.Tensor) -> float:
+    """Weighted F1 with labels as frequent as in the training split. Shape: counts [K]."""
+    matrix = confusion(predictions)
+    return float(weighted_f1_from_confusion(matrix * (counts.numpy() / matrix.sum(1))[:, None]))
 
 
 def predict_held_out(corpus: PreparedCorpus, folds: int) -> Predictions:
@@ -68,17 +76,18 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("runs", type=Path, nargs="*")
     parser.add_argument("--folds", type=int)
+    parser.add_argument("--split", choices=["valid", "test"], default="valid")
     options = parser.parse_args()
     corpus = PreparedCorpus.load(options.corpus)
     labels = [u.label for c in corpus.splits["train"] for u in c.utterances]
     counts = torch.tensor([labels.count(name) for name in corpus.labels])
     rarest = counts.argsort()[:2].tolist()
     names = [corpus.labels.names[k] for k in rarest]
-    print("strength, weighted F1, macro F1,", ", ".join(names))
+    print("strength, weighted F1, with training frequencies, macro F1,", ", ".join(names))
     found = {
         str(run): [
             Predictions.load(path)
-            for pattern in ("seed-*/predictions-valid.parquet", "predictions.parquet")
+            for pattern in (f"seed-*/predictions-{options.split}.parquet", "predictions.parquet")
             for path in run.glob(pattern)
         ]
         for run in options.runs
@@ -88,10 +97,10 @@ def main() -> None:
     for name, seeds in found.items():
         print(f"{name}, {len(seeds)} seeds")
         for strength in STRENGTHS:
-            scores = [score(adjust(seed, counts, strength)) for seed in seeds]
             rows = [
-                (s.weighted_f1, s.macro_f1, *(s.per_class_f1[name] for name in names))
-                for s in scores
+                (s.weighted_f1, f1, s.macro_f1, *(s.per_class_f1[name] for name in names))
+                for adjusted in (adjust(seed, counts, strength) for seed in seeds)
+                for s, f1 in [(score(adjusted), reweighted_f1(adjusted, counts))]
             ]
             print(f"  {strength}", *(f"{value:.2f}" for value in np.mean(rows, axis=0)))
 
