@@ -37,10 +37,8 @@ SMALLEST = 1e-9  # probabilities are stored in half precision
 
 def adjust(predictions: Predictions, counts: torch.Tensor, strength: float) -> Predictions:
     """Add the offsets to the log probabilities."""
-    offsets = rare_class_offsets(counts, strength=strength)
-    if offsets is None:
-        return predictions
-    logits = np.log(predictions.probabilities + SMALLEST) + np.asarray(offsets)
+    offsets = rare_class_offsets(counts, strength=strength).numpy()
+    logits = np.log(predictions.probabilities + SMALLEST) + offsets
     return replace(predictions, probabilities=softmax(logits, axis=1).astype(np.float32))
 
 

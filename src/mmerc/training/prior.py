@@ -10,14 +10,13 @@ from mmerc.data.sampling import upsampled_counts
 
 def log_prior_ratio(
     label_counts: Tensor, *, upsampling: float = 0.0, class_weights: Tensor | None = None
-) -> tuple[float, ...] | None:
+) -> Tensor:
     """Return the correction to add to the logits of a model trained on rebalanced classes.
 
     It is log p(k) - log q(k): p is a class's share of the training utterances, q its share after
-    ``upsampling`` and class weights. None if both are equal. A class that never occurs is not
-    corrected.
+    ``upsampling`` and class weights. A class that never occurs is not corrected.
 
-    Shape: label_counts and class_weights [K].
+    Shape: label_counts and class_weights [K] -> [K] float64.
     """
     labels = [k for k, count in enumerate(label_counts.tolist()) for _ in range(int(count))]
     counts = upsampled_counts(labels, upsampling)
@@ -26,29 +25,16 @@ def log_prior_ratio(
     if class_weights is not None:
         seen = seen * class_weights.double()
     ratio = (natural / natural.sum()).log() - (seen / seen.sum()).log()
-    ratio = torch.where((natural > 0) & (seen > 0), ratio, 0.0)
-    return _as_offsets(ratio)
+    return torch.where((natural > 0) & (seen > 0), ratio, 0.0)
 
 
-def rare_class_offsets(label_counts: Tensor, *, strength: float) -> tuple[float, ...] | None:
+def rare_class_offsets(label_counts: Tensor, *, strength: float) -> Tensor:
     """Return -``strength`` log p(k) (Menon et al., ICLR 2021, Eq. 9), shifted to 0 on average.
 
-    p is a class's share of the training utterances. A class that never occurs gets 0. None if no
-    class gets an offset.
+    p is a class's share of the training utterances. A class that never occurs gets 0.
 
-    Shape: label_counts [K].
+    Shape: label_counts [K] -> [K] float64.
     """
     seen = label_counts > 0
     offsets = -strength * label_counts.double().clamp(min=1).log()
-    return _as_offsets(torch.where(seen, offsets - offsets[seen].mean(), 0.0))
-
-
-def add_offsets(*given: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Add offsets class by class; None counts as 0."""
-    known = [offsets for offsets in given if offsets is not None]
-    return tuple(map(sum, zip(*known, strict=True))) or None
-
-
-def _as_offsets(values: Tensor) -> tuple[float, ...] | None:
-    """Return None if all values are 0."""
-    return None if values.abs().max() < 1e-9 else tuple(values.tolist())
+    return torch.where(seen, offsets - offsets[seen].mean(), 0.0)

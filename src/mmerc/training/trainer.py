@@ -35,7 +35,7 @@ from mmerc.training.initial_encoder import copy_text_encoder
 from mmerc.training.memory import MemoryRelease
 from mmerc.training.module import MONITORED, TrainingModule
 from mmerc.training.optimization import Plateau
-from mmerc.training.prior import add_offsets, log_prior_ratio, rare_class_offsets
+from mmerc.training.prior import log_prior_ratio, rare_class_offsets
 from mmerc.training.recipe import DEFAULT_BATCH, Recipe, TrainingConfig
 from mmerc.training.reporting import Reporter
 from mmerc.training.scoring import check_sounds
@@ -49,6 +49,7 @@ from mmerc.training.training_remarks import (
 )
 
 _PADDING_OF_VECTORS = 0.3
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,15 +222,14 @@ def _fit_statistics(model: AnyModel, examples: list[Example], settings: Training
     """Pass the statistics of the training split and the logit offsets to the model."""
     statistics = _statistics_of(examples, classes=len(model.labels))
     model.fit(statistics)
-    correction = None
+    offsets = rare_class_offsets(statistics.label_counts, strength=settings.logit_adjustment)
     if settings.prior_correction:
-        correction = log_prior_ratio(
+        offsets = offsets + log_prior_ratio(
             statistics.label_counts,
             upsampling=settings.upsampling if model.unit == "utterance" else 0.0,
             class_weights=model.class_weights if model.config.class_balance > 0 else None,
         )
-    adjustment = rare_class_offsets(statistics.label_counts, strength=settings.logit_adjustment)
-    model.logit_offsets = add_offsets(correction, adjustment)
+    model.logit_offsets = None if offsets.abs().max() < _ROUNDING else tuple(offsets.tolist())
 
 
 def _statistics_of(examples: list[Example], *, classes: int) -> TrainingStatistics:
