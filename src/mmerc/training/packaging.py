@@ -46,8 +46,8 @@ _COLUMNS = (
 _UNKNOWN = "The licence of the corpus governs the use of these weights."
 _LIMITS = f"""{LIMITS_HEADING}
 Real recordings in which words, voices and faces belong together (no labelled ones were \
-available), languages other than English, children, dialects, noise, telephones, masks, and faces \
-from the side.
+available), languages that no corpus above has, children, dialects, real noise and telephones \
+(any above are simulated), masks, and faces from the side.
 
 ## When not to use it
 A predicted emotion says how an annotator would probably label an utterance, not what a person \

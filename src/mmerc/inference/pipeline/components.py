@@ -7,28 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmerc.conversation import Modality
+from mmerc.corpora.composed import ComposedReader
 from mmerc.errors import MmercError, UsageError
 from mmerc.features.combined import JOINT
 from mmerc.features.registry import NamedExtractor
 from mmerc.licences import find_component
 from mmerc.media.faces.speaking import Choice
 from mmerc.models.base import AnyModel
-from mmerc.models.embedded_models import (
-    BASE_MODEL,
-    DEFAULT_MODEL,
-    FORMER_MODEL,
-    LIVE_MODEL,
-    TEXT_MODEL,
-    choose_model,
-    find_embedded_model,
-)
+from mmerc.models.embedded_models import COMMENTS_MODEL, TEXT_MODEL, choose_model
 from mmerc.models.model_folder import locate_model
 from mmerc.models.registry import load_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.threads import one_thread
 
-# Trained on RAVDESS and FER2013.
-_NON_COMMERCIAL = (DEFAULT_MODEL, BASE_MODEL, LIVE_MODEL, FORMER_MODEL)
 _LICENSED_AS: Mapping[str, str] = {
     "is10": "opensmile",
     "compare": "opensmile",
@@ -60,13 +51,14 @@ def load_components(
     cannot be loaded, or if none of its modalities can be provided.
     """
     name = choose_model(source, commercial_only=commercial_only, live=live)
-    if commercial_only and _forbids_commercial_use(name):
-        raise UsageError(
-            f"{name} may not be used commercially (see `mmerc licences`); "
-            f"omit --model to use {TEXT_MODEL}."
-        )
     folder = locate_model(name)
-    model, extractor_names = load_model(folder), TrainedOn.read(folder).extractors
+    trained_on = TrainedOn.read(folder)
+    if commercial_only and trained_on.corpus in ComposedReader.corpora:  # RAVDESS and FER2013
+        raise UsageError(
+            f"{name} may not be used commercially: it was trained on {trained_on.corpus} "
+            f"(see `mmerc licences`); omit --model to use {TEXT_MODEL}, or name {COMMENTS_MODEL}."
+        )
+    model, extractor_names = load_model(folder), trained_on.extractors
     if model.text_encoder is not None:
         with one_thread():
             model.text_encoder.merge_adapters()
@@ -96,9 +88,3 @@ def _find_obstacle(extractor: str, *, model: str, commercial_only: bool) -> str 
     if commercial_only and forbidden:
         return f"{forbidden[0]} may not be used commercially."
     return None
-
-
-def _forbids_commercial_use(name: str) -> bool:
-    """Whether a name or folder is a packaged model whose training data forbids commercial use."""
-    folders = {find_embedded_model(model) for model in _NON_COMMERCIAL}
-    return name in _NON_COMMERCIAL or Path(name).resolve() in folders
