@@ -75,7 +75,9 @@ def test_sets_without_the_shifted_modality_are_unchanged(measured):
 
 
 def test_card_section_has_one_line_per_shift(measured):
-    rows = [line for line in shift_section(measured[0]) if line.startswith("|")]
+    lines = shift_section(measured[0])
+    assert "on the validation split. Every 1 conversations" in lines[1]
+    rows = [line for line in lines if line.startswith("|")]
     head, columns = rows[0].splitlines()[0], 3 + len(measured[0].undisturbed)
     assert head.count("|") == columns + 1 and "text + sound + faces" in head
     assert len(rows) == 2 + len(measured[0].shifts)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmerc.conversation import Modality
+from mmerc.conversation import Modality, Split
 from mmerc.evaluation.abstention import AbstentionScore
-from mmerc.training.modality_shifts import RECORDING_CONVERSATIONS, ShiftScores, ShiftTable
+from mmerc.training.modality_shifts import ShiftScores, ShiftTable
 
 MODALITY_NAMES: Mapping[Modality, str] = {"text": "text", "audio": "sound", "video": "faces"}
+_SPLIT_NAMES: Mapping[Split, str] = {"train": "training", "valid": "validation", "test": "test"}
 
 LIMITS_HEADING = "## What it was not tested on"
 OTHER_CORPORA_HEADING = "## On other corpora"
@@ -36,11 +37,11 @@ def shift_section(measured: ShiftTable) -> list[str]:
     calibration = measured.calibration_error[max(subsets, key=len)]
     return [
         "## When one modality misleads\n",
-        "Weighted F1 on the validation split. Every "
-        f"{RECORDING_CONVERSATIONS} conversations are joined into one recording, and one modality "
-        "is shifted throughout. The gap compares all modalities, one of them shifted, with the "
-        "best undisturbed set that lacks it: below 0 the modality does harm. The calibration "
-        "error is that of all modalities.\n",
+        f"Weighted F1 on the {_SPLIT_NAMES[measured.split]} split. Every {measured.size} "
+        "conversations are joined into one recording, and one modality is shifted throughout. The "
+        "gap compares all modalities, one of them shifted, with the best undisturbed set that "
+        "lacks it: below 0 the modality does harm. The calibration error is that of all "
+        "modalities.\n",
         table(["shift", *map(join_names, subsets), "gap", "calibration error"]),
         line(["none", *undisturbed, "", f"{calibration:.1f}"]),
         *(_shift_line(scores) for scores in measured.shifts),

@@ -55,8 +55,13 @@ class ShiftScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShiftTable:
-    """A model's undisturbed scores, and its scores under every applicable shift."""
+    """A model's undisturbed scores, and its scores under every applicable shift.
 
+    ``size``: conversations of ``split`` in a recording.
+    """
+
+    split: Split
+    size: int
     undisturbed: Mapping[_Subset, float]
     calibration_error: Mapping[_Subset, float]
     shifts: tuple[ShiftScores, ...]
@@ -105,7 +110,10 @@ def measure_shifts(
     for (modality, name), change in list_vector_shifts(model.labels).items():
         if modality in names and any(bool(b.present[modality].any()) for b in recordings):
             add(modality, name, shift_vectors(recordings, modality, change))
-    return ShiftTable(undisturbed=undisturbed, calibration_error=calibration, shifts=tuple(table))
+    return ShiftTable(
+        split=split, size=size, undisturbed=undisturbed, calibration_error=calibration,
+        shifts=tuple(table),
+    )  # fmt: skip
 
 
 def _build_recordings(model: AnyModel, part: PreparedCorpus, size: int) -> list[ConversationBatch]:
