@@ -93,17 +93,16 @@ def group_clips(
     return Recordings(name, spec, dict(groups))
 
 
-def read_urdu(folder: Path, extractor_name: str, cache: Path) -> Iterator[Recordings]:
-    """Extract the clips' vectors, or read them from ``cache``."""
-    files = sorted(folder.rglob("*.flac"))
+def read_urdu(folder: Path, extractor_name: str) -> Iterator[Recordings]:
+    """Extract the clips' vectors."""
     extractor = NamedExtractor(extractor_name)()
-    if not cache.exists():
-        vectors = [extractor.extract(Segment(sound=SoundClip(path))) for path in files]
-        np.save(cache, np.stack(vectors))
     clips = [
-        VoiceClip(path.stem, path.stem.split("_")[0], LABELS[path.parent.name], vector)
-        for path, vector in zip(files, np.load(cache), strict=True)
-    ]
+        VoiceClip(
+            path.stem, path.stem.split("_")[0], LABELS[path.parent.name],
+            extractor.extract(Segment(sound=SoundClip(path))),
+        )
+        for path in sorted(folder.rglob("*.flac"))
+    ]  # fmt: skip
     yield group_clips("urdu, one recording", extractor.spec, clips)
     yield group_clips("urdu, one per speaker", extractor.spec, clips, "speaker")
 
@@ -150,11 +149,10 @@ def main() -> None:
     parser.add_argument("urdu", type=Path, help="folder of the URDU corpus")
     parser.add_argument("--corpus", type=Path, help="composed corpus with the model's vectors")
     parser.add_argument("--model", default="mmerc-mini")
-    parser.add_argument("--cache", type=Path, default=Path("urdu.npy"))
     options = parser.parse_args()
     model = load_model(options.model)
     name = str(TrainedOn.read(locate_model(options.model)).extractors["audio"])
-    designs = list(read_urdu(options.urdu, name, options.cache))
+    designs = list(read_urdu(options.urdu, name))
     if options.corpus is not None:
         designs += read_ravdess(options.corpus)
     print("recording prior, speaker prior:", "; ".join(item.name for item in designs))

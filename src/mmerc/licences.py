@@ -112,6 +112,14 @@ _COMPONENTS = (
         terms="LICENSE-WEIGHTS",
     ),
     Component(
+        name="mmerc-mini-live-1",
+        purpose="default model of --live of earlier versions",
+        distribution="mmerc",
+        licence=_COMPOSED_CORPUS,
+        commercial=False,
+        terms="LICENSE-WEIGHTS",
+    ),
+    Component(
         name="denseface",
         purpose="face network: face vectors",
         distribution="mmerc",

@@ -21,12 +21,13 @@ from mmerc.licences import (
 ROOT = Path(__file__).parents[2]
 NAMES = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-text", "mmerc-mini-1",
-    "mmerc-goemotions", "mmerc-base",
+    "mmerc-mini-live-1", "mmerc-goemotions", "mmerc-base",
     "minilm-l6", "whisper-tiny.en", "silero-vad", "speaker networks", "face networks",
     "mtcnn",
 }  # fmt: skip
 REFUSED = {
     "opensmile", "denseface", "mmerc-mini", "mmerc-mini-live", "mmerc-mini-1", "mmerc-base",
+    "mmerc-mini-live-1",
 }  # fmt: skip
 
 

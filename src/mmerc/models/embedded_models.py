@@ -9,6 +9,7 @@ BASE_MODEL = "mmerc-base"  # needs MPNet (`mmerc weights install mpnet-base`)
 TEXT_MODEL = "mmerc-mini-text"
 LIVE_MODEL = "mmerc-mini-live"
 FORMER_MODEL = "mmerc-mini-1"  # the previous default model, on IS10 and denseface vectors
+FORMER_LIVE_MODEL = "mmerc-mini-live-1"
 COMMENTS_MODEL = "mmerc-goemotions"  # the others are trained from its text encoder
 _EMBEDDED_MODELS = (
     DEFAULT_MODEL,
@@ -16,6 +17,7 @@ _EMBEDDED_MODELS = (
     TEXT_MODEL,
     LIVE_MODEL,
     FORMER_MODEL,
+    FORMER_LIVE_MODEL,
     COMMENTS_MODEL,
 )
 _EMBEDDED_FOLDER = Path(__file__).parent / "embedded"

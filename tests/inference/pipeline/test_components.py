@@ -38,6 +38,7 @@ def test_commercial_use_excludes_audio_and_faces(models):
         "mmerc-mini",
         "mmerc-mini-live",
         "mmerc-mini-1",
+        "mmerc-mini-live-1",
         "mmerc-base",
         _EMBEDDED_FOLDER / "mmerc-mini",
         _EMBEDDED_FOLDER / ".." / "embedded/mmerc-mini",
