@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mmerc.conversation import Conversation, Utterance
+from mmerc.conversation import Conversation, Utterance, tidy_name
 from mmerc.corpora.base import RawCorpus
 from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
@@ -40,3 +40,22 @@ def test_conversation_is_in_one_split_only():
     item = Conversation(id="c", utterances=(Utterance(id="1", speaker="a", text=""),))
     with pytest.raises(InputError, match="'c': occurs twice, in train and in test"):
         RawCorpus(name="own", labels=MOSI_2, splits={"train": (item,), "test": (item,)})
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Zoe\u0308", "Zoë"),
+        ("Mara\u00a0Jones", "Mara Jones"),
+        (" Mara  Jones\t", "Mara Jones"),
+        ("\u202bשלום\u202c", "שלום"),
+        ("\u200bTom\x07\ufeff", "Tom"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("Tom \U0001f468\u200d\U0001f469", "Tom \U0001f468\u200d\U0001f469"),
+        ("\u200b \u00a0", ""),
+    ],
+)
+def test_names_that_look_the_same_are_one_speaker(written, name):
+    """Two keyboards, or two systems, write one name in different characters."""
+    assert tidy_name(written) == name
+    assert Utterance(id="1", speaker=written, text="").speaker == name

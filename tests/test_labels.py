@@ -29,6 +29,17 @@ def test_invalid_label_names_are_refused(names):
         LabelSet("own", names)
 
 
+@pytest.mark.parametrize("second", ["Joy", "joy ", "JOY", "jo\u200by"])
+def test_labels_that_differ_only_in_case_or_spaces_are_refused(second):
+    with pytest.raises(InputError, match="differ only in case or spaces; write the label in one"):
+        infer_label_set(["joy", second, "anger"])
+
+
+def test_label_of_spaces_alone_is_refused():
+    with pytest.raises(InputError, match="the label ' ' has no letters"):
+        infer_label_set(["joy", " "])
+
+
 @pytest.mark.parametrize("value", ["a", {}, {"names": "ab"}, None])
 def test_invalid_label_json_is_refused(value):
     with pytest.raises(InputError, match="neither a list of names nor a label set"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -14,12 +15,29 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 _SUM_TOLERANCE = 0.01
+_JOINERS = "\u200c\u200d"  # invisible, but part of Persian and Indic names
+
+
+def tidy_name(name: str) -> str:
+    """Return a speaker's name without differences that nobody sees.
+
+    Composed letters (NFC) and single spaces; no direction marks, zero-width or control characters.
+    """
+    if name.isascii() and name.isprintable() and "  " not in name and name == name.strip():
+        return name
+    kept = (
+        " " if sign.isspace() else sign
+        for sign in unicodedata.normalize("NFC", name)
+        if sign.isspace() or sign in _JOINERS or unicodedata.category(sign) not in ("Cc", "Cf")
+    )
+    return " ".join("".join(kept).split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
     """One turn of one speaker; times in seconds, ``label`` None if unknown.
 
+    ``speaker`` is stored as ``tidy_name`` returns it, so that equal-looking names are one person.
     ``media_start``: the time of the conversation at which ``media`` starts; None means 0.
     ``modality_labels``: the emotion shown by a modality alone, if known.
     ``soft_labels``: the probability of each label, from several raters or another model; empty if
@@ -40,6 +58,7 @@ class Utterance:
     def __post_init__(self) -> None:
         if not self.id:
             raise InputError("utterance", "its id is empty", "give every utterance an id")
+        object.__setattr__(self, "speaker", tidy_name(self.speaker))
         if self.soft_labels:
             _check_probabilities(f"utterance {self.id!r}", self.soft_labels)
         for name in ("start", "end", "media_start"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mmerc.conversation import tidy_name
 from mmerc.errors import InputError, UsageError
 
 # Okabe and Ito's colour-blind safe palette, then its darker half for larger sets.
@@ -27,9 +28,22 @@ class LabelSet:
         if len(self.names) < 2 or len(set(self.names)) != len(self.names) or "" in self.names:
             problem = f"needs two or more different names, got {list(self.names)}"
             raise InputError(f"label set {self.name!r}", problem, "name each label once")
+        self._check_spelling()
         if len(self.colours) != len(self.names):
             colours = tuple(PALETTE[i % len(PALETTE)] for i in range(len(self.names)))
             object.__setattr__(self, "colours", colours)
+
+    def _check_spelling(self) -> None:
+        """Refuse labels that differ only in case or in spaces, and labels of spaces alone."""
+        where, spelled = f"label set {self.name!r}", dict[str, str]()
+        for name in self.names:
+            tidy = tidy_name(name).casefold()
+            if not tidy:
+                raise InputError(where, f"the label {name!r} has no letters", "name it or use null")
+            if tidy in spelled:
+                problem = f"{spelled[tidy]!r} and {name!r} differ only in case or spaces"
+                raise InputError(where, problem, "write the label in one way")
+            spelled[tidy] = name
 
     def __len__(self) -> int:
         return len(self.names)

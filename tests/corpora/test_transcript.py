@@ -172,3 +172,36 @@ def test_words_ending_in_a_time_are_not_a_heading(tmp_path):
     file.write_text("Mara so I come at 10:30\nTom: so do I\n")
     with pytest.raises(InputError, match="line 1: a name and a time, where other lines are"):
         read_transcript(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Zoë: Hello\nTom: Hi\nZoe\u0308: Bye",
+        "小明：你好\n小红：我很好：真的\n小明： 好",
+        "**Ann:** Hello\n**Bob**: Hi\n- **Ann:** Bye",
+        "\u200e[12.03.24, 10:15:32] Ann: \u200eHello\n[12.03.24, 10:15:40] \u202aBob\u202c: Hi\n"
+        "\u200e[12.03.24, 10:16:32] Ann: Bye",
+        "**[00:03] Ann:** Hello\n[00:05] **Bob:** Hi\n**[0:07] Ann**: Bye",
+    ],
+    ids=["two spellings", "full-width colons", "bold", "direction marks", "bold with times"],
+)
+def test_names_without_their_marks(read, content):
+    """Markdown, chats of phones and other keyboards write names with marks that nobody says."""
+    transcript = read(content)
+    first, second, third = (u.speaker for c in transcript for u in c.utterances)
+    assert first == third != second
+    assert first.isalpha()
+    assert second.isalpha()
+    assert not any(set("*\u200e") & set(u.text) for c in transcript for u in c.utterances)
+
+
+def test_bold_words_stay(read):
+    assert rows(read("Ann: it is **very**: good\n")) == [("Ann", None, "it is **very**: good")]
+
+
+def test_names_that_differ_only_in_case_are_remarked_on(read):
+    transcript = read("Ann: Hello\nANN: Hi\nBob: Bye")
+    assert transcript.remarks == (
+        "talk.txt: speakers whose names differ only in case are different people: 'Ann' and 'ANN'.",
+    )

@@ -11,14 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
+from mmerc.conversation import (
+    MODALITIES,
+    SPLITS,
+    Conversation,
+    Modality,
+    Split,
+    Utterance,
+    tidy_name,
+)
 from mmerc.corpora.base import CorpusReader, RawCorpus, Vectors
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
@@ -26,6 +34,7 @@ from mmerc.errors import InputError
 from mmerc.files import read_json, read_text
 from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
 from mmerc.media.line_remarks import enumerate_some
+from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 
 _Order = Literal["given", "start"]
@@ -70,7 +79,7 @@ def read_manifest(
     if isinstance(labels, str | Path):
         labels = LABEL_SETS.get(str(labels)) or _read_label_file(Path(labels))
     records = list(_read_checked(file, require_split=True))
-    remarks = _order_remarks(records, order)
+    remarks = (*_order_remarks(records, order), *_name_remarks(file, records))
     if order == "start":
         records = [_sort_by_start(record) for record in records]
     with inside(file):
@@ -97,7 +106,7 @@ def read_unlabelled_manifest(file: str | Path) -> UnlabelledManifest:
     return UnlabelledManifest(
         conversations=build_conversations(file, records, None),
         features=collect_vectors(file, records),
-        remarks=_order_remarks(records, "given"),
+        remarks=(*_order_remarks(records, "given"), *_name_remarks(file, records)),
     )
 
 
@@ -137,7 +146,7 @@ def _check_trainable(record: ConversationRecord) -> None:
     if record.split is None:
         raise InputError("field 'split'", "it is missing", f"write one of {', '.join(SPLITS)}")
     for utterance in record.utterances:
-        if utterance.speaker is None:
+        if utterance.speaker is None or not tidy_name(utterance.speaker):
             where = f"utterance {utterance.id!r}, field 'speaker'"
             raise InputError(where, "it is missing", "name the speaker")
 
@@ -174,6 +183,15 @@ def _order_remarks(records: Sequence[ConversationRecord], order: _Order) -> tupl
         f"Utterances that start before an earlier one: {sum(early.values())}, in "
         f"{enumerate_some(conversations)}; {action}.",
     )
+
+
+def _name_remarks(file: Path, records: Sequence[ConversationRecord]) -> tuple[str, ...]:
+    """Remark on similar names of speakers within a conversation, once for each kind."""
+    remarks = (
+        similar_name_remarks(file.name, (tidy_name(item.speaker or "") for item in r.utterances))
+        for r in records
+    )
+    return tuple(dict.fromkeys(chain.from_iterable(remarks)))
 
 
 def _count_early_starts(utterances: Sequence[UtteranceRecord]) -> int:
@@ -220,7 +238,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
                 labels.index(label)
     return Utterance(
         id=record.id,
-        speaker=record.speaker or UNKNOWN_SPEAKER,
+        speaker=tidy_name(record.speaker or "") or UNKNOWN_SPEAKER,
         text=record.text,
         start=record.start,
         end=record.end,

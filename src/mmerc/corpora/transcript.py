@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from mmerc.conversation import Conversation, Utterance
+from mmerc.conversation import Conversation, Utterance, tidy_name
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.line_times import (
     NameLine,
@@ -32,12 +32,18 @@ from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.speaker_labels import Label, SpeakerNames, find_label, name_shape
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
+from mmerc.media.text_files import without_invisible
 
 _LONGEST_SPEAKER = 60
 _FIX = "write Speaker: text, or begin a comment with #"
 _CLOCK = re.compile(r"\d\d?:\d\d:\d\d")
 _WRITTEN_TIME = re.compile(r"\s*(?:[\[(]|\d\d?:\d\d:\d\d)")  # not text like "10:30 is fine"
 _CHAT = re.compile(r"From\s+(\S.{0,99}?)(?:\s+to\s+[^:]{1,99})?\s*:\s+(?=\S)")  # Zoom's chat
+_LABELLED = re.compile(r"([^:：]*)[:：](.*)", re.DOTALL)
+# Markdown: **Mara:** Hello, - **Mara**: Hello, **[0:03] Mara:** Hello
+_BOLD_LABEL = re.compile(
+    r"^(?:[-*]\s+)?(\s*[\[(]?[\d:.,]*[\])]?\s*)\*\*([^*]{1,90}?)(?:[:：]\s*\*\*|\*\*\s*[:：])"
+)
 _CONTINUED = "has no time, and continues the line above it"
 _COMMENT = "a comment (#), left out"
 _FROM_EARLIEST = "dated lines: their times are counted from the earliest"
@@ -75,7 +81,7 @@ def read_transcript(file: str | Path) -> TranscriptFile:
     if file.suffix.lower() in TABLES:
         return read_transcript_table(file)
     # Split at line feeds only; str.splitlines would also split at rarer separators inside a text.
-    lines = list(enumerate(read_text(file).split("\n"), start=1))
+    lines = list(enumerate(map(_without_marks, read_text(file).split("\n")), start=1))
     content = [(number, line) for number, line in lines if line.strip() and line[0] != "#"]
     if not content:
         problem = "it contains no utterance"
@@ -91,12 +97,18 @@ def read_transcript(file: str | Path) -> TranscriptFile:
         elif find_name_line(f"line {number}", first) is not None:
             speeches = _read_name_lines(lines, remarks)
         else:
-            return TranscriptFile(_number_utterances(file.stem, _read_plain_lines(lines)))
+            plain = _number_utterances(file.stem, _read_plain_lines(lines))
+            return TranscriptFile.of(file, plain)
         _count_from_earliest_date(speeches, remarks)
     conversations = list(
         _number_utterances(file.stem, _split_where_times_restart(speeches, remarks))
     )
-    return TranscriptFile(conversations, remarks.sentences())
+    return TranscriptFile.of(file, conversations, remarks.sentences())
+
+
+def _without_marks(line: str) -> str:
+    """Remove invisible characters, and asterisks that make a speaker's name bold."""
+    return _BOLD_LABEL.sub(r"\1\2: ", without_invisible(line), count=1)
 
 
 def _read_plain_lines(lines: Iterable[tuple[int, str]]) -> list[list[_Speech]]:
@@ -118,8 +130,9 @@ def _read_plain_line(number: int, line: str) -> _Speech:
         problem = "a name and a time, where other lines are Speaker: text"
         raise InputError(where, problem, "write all lines in the same format")
     words = line if head is None else head.words
-    speaker, colon, text = (part.strip() for part in words.partition(":"))
-    if not colon or not speaker or len(speaker) > _LONGEST_SPEAKER:
+    label = _LABELLED.fullmatch(words)
+    speaker, text = (tidy_name(label[1]), label[2].strip()) if label else ("", "")
+    if not 0 < len(speaker) <= _LONGEST_SPEAKER:
         problem = f"no speaker of at most {_LONGEST_SPEAKER} characters before a colon"
         raise InputError(where, problem, _FIX)
     if not text:

@@ -8,6 +8,7 @@ from typing import Self
 
 from mmerc.conversation import Conversation
 from mmerc.errors import InputError
+from mmerc.media.similar_names import similar_name_remarks
 
 EARLIER_START = "begins before the line above it; the order of the file is kept"  # a remark
 TABLES = frozenset({".csv", ".tsv"})
@@ -24,6 +25,15 @@ class TranscriptFile(tuple[Conversation, ...]):
         transcript = super().__new__(cls, conversations)
         transcript.remarks = tuple(remarks)
         return transcript
+
+    @classmethod
+    def of(
+        cls, file: Path, conversations: Iterable[Conversation], remarks: Iterable[str] = ()
+    ) -> Self:
+        """Create from conversations of ``file``; adds remarks on similar names of speakers."""
+        listed = tuple(conversations)
+        speakers = (item.speaker for group in listed for item in group.utterances)
+        return cls(listed, (*remarks, *similar_name_remarks(file.name, speakers)))
 
 
 def is_transcript(path: Path) -> bool:

@@ -58,7 +58,7 @@ def read_transcript_table(file: Path) -> TranscriptFile:
     conversations = (
         Conversation(id=name, utterances=tuple(utterances)) for name, utterances in rows.items()
     )
-    return TranscriptFile(conversations, remarks.sentences())
+    return TranscriptFile.of(file, conversations, remarks.sentences())
 
 
 def _open_table(text: str) -> tuple[dict[str, str], csv.DictReader[str]]:

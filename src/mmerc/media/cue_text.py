@@ -10,6 +10,8 @@ import html
 import re
 from collections.abc import Iterator
 
+from mmerc.media.text_files import without_invisible
+
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")  # WebVTT: <v Ann>, <v.loud Ann>
 WORD_TIME = re.compile(r"<\d[\d:.,]*>")  # WebVTT: when a word appears
 _TAGS = "b|i|u|s|c|v|em|strong|font|ruby|rt|lang|span|p|div|center|small|big|sub|sup|a|tt|code"
@@ -54,8 +56,8 @@ def _resolve(text: str) -> str:
 
 
 def _squeeze(text: str) -> str:
-    """Collapse spaces and remove control characters, which a terminal might interpret."""
-    return " ".join(_CONTROL.sub(" ", text).split())
+    """Collapse spaces; remove invisible characters and those a terminal might interpret."""
+    return " ".join(_CONTROL.sub(" ", without_invisible(text)).split())
 
 
 def only_sounds(text: str) -> bool:

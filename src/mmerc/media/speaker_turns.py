@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmerc.conversation import Utterance
+from mmerc.conversation import Utterance, tidy_name
 from mmerc.errors import InputError
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.recording_choice import choose_recording
 from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
+from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.text_files import read_small_text
 
 UNKNOWN_SPEAKER = "unknown"
@@ -26,11 +27,14 @@ _END_TIMES = "the durations look like end times; write how long each turn lasts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A turn of one speaker, from ``start`` to ``end`` in seconds."""
+    """A turn of one speaker (a name as in ``Utterance``), from ``start`` to ``end`` in seconds."""
 
     speaker: str
     start: float
     end: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "speaker", tidy_name(self.speaker))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ def read_rttm(
         raise InputError(path, f"it contains no speaker turn{of}", FIX)
     ordered = sorted(turns, key=lambda turn: turn.start)
     doubts = [f"{path.name}: {_END_TIMES}."] if _durations_look_like_ends(ordered) else []
+    doubts += similar_name_remarks(path.name, (turn.speaker for turn in ordered))
     return SpeakerTurns(turns=tuple(ordered), remarks=(*remarks.sentences(), *doubts))
 
 

@@ -20,6 +20,7 @@ from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
 from mmerc.media.file_signatures import recognise_format
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
+from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.text_files import read_small_text
@@ -92,7 +93,7 @@ def read_subtitles(path: str | Path) -> Subtitles:
         cues = _read_cues(path, text, kind, remarks)
         if cues:
             utterances = _build_utterances(path, cues, ass=kind == "ass", remarks=remarks)
-            return Subtitles(utterances=utterances, remarks=remarks.sentences())
+            return Subtitles(utterances=utterances, remarks=_all_remarks(path, utterances, remarks))
     problem = "no cue of SRT, WebVTT or ASS/SSA subtitles was found"
     raise InputError(path, problem, "check that it is a subtitle file, or convert it")
 
@@ -116,9 +117,17 @@ def _read_film(path: Path) -> Subtitles:
     utterances = _build_utterances(path, embedded.cues, ass=True, remarks=remarks)
     return Subtitles(
         utterances=utterances,
-        remarks=(*embedded.remarks, *remarks.sentences()),
+        remarks=(*embedded.remarks, *_all_remarks(path, utterances, remarks)),
         language=embedded.language,
     )
+
+
+def _all_remarks(
+    path: Path, utterances: Iterable[Utterance], remarks: LineRemarks
+) -> tuple[str, ...]:
+    """Return all remarks on a file, with those on similar names of speakers."""
+    speakers = (utterance.speaker for utterance in utterances)
+    return (*remarks.sentences(), *similar_name_remarks(path.name, speakers))
 
 
 def _build_utterances(

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from mmerc.errors import InputError
 
 LARGEST_TEXT = 16 * 2**20
+# Direction marks and characters of no width: chats and right-to-left subtitles begin lines with
+# them.
+_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+
+
+def without_invisible(text: str) -> str:
+    """Remove direction marks and characters of no width."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
 def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "strict") -> str:
