@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from mmerc.conversation import Conversation, Utterance, tidy_name
+from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.base import RawCorpus
 from mmerc.errors import InputError
 from mmerc.labels import MOSI_2
+from mmerc.names import tidy_name
 
 
 def test_conversations_are_frozen_and_ordered():

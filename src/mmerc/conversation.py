@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from mmerc.errors import InputError
+from mmerc.names import tidy_name
 
 Modality = Literal["text", "audio", "video"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 _SUM_TOLERANCE = 0.01
-_JOINERS = "\u200c\u200d"  # invisible, but part of Persian and Indic names
-
-
-def tidy_name(name: str) -> str:
-    """Return a speaker's name without differences that nobody sees.
-
-    Composed letters (NFC) and single spaces; no direction marks, zero-width or control characters.
-    """
-    if name.isascii() and name.isprintable() and "  " not in name and name == name.strip():
-        return name
-    kept = (
-        " " if sign.isspace() else sign
-        for sign in unicodedata.normalize("NFC", name)
-        if sign.isspace() or sign in _JOINERS or unicodedata.category(sign) not in ("Cc", "Cf")
-    )
-    return " ".join("".join(kept).split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

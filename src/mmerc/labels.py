@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mmerc.conversation import tidy_name
 from mmerc.errors import InputError, UsageError
+from mmerc.names import tidy_name
 
 # Okabe and Ito's colour-blind safe palette, then its darker half for larger sets.
 PALETTE = (

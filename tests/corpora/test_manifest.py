@@ -17,6 +17,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.preparation import _write_corpus
 from mmerc.errors import InputError
 from mmerc.labels import LabelSet
+from mmerc.names import tidy_name
 
 LABELS = LabelSet("two", ("calm", "cross"))
 
@@ -205,7 +206,7 @@ TEXTS = st.one_of(
 )
 UTTERANCES = st.lists(
     st.fixed_dictionaries(
-        {"id": NAMES, "speaker": NAMES, "text": TEXTS},
+        {"id": NAMES, "speaker": NAMES.filter(tidy_name), "text": TEXTS},
         optional={
             "label": st.sampled_from([None, "calm", "cross"]),
             "end": st.floats(0, 1e6),
@@ -246,7 +247,7 @@ def test_any_manifest_survives_preparation(lines, ascii_only):
     for line in lines:
         for row, spoken in zip(line["utterances"], actual[line["id"]].utterances, strict=True):
             assert (spoken.id, spoken.speaker, spoken.text) == (
-                row["id"], row["speaker"], row["text"],
+                row["id"], tidy_name(row["speaker"]), row["text"],
             )  # fmt: skip
             for modality, numbers in row.get("features", {}).items():
                 table = loaded.features.get(modality)

@@ -93,3 +93,14 @@ def test_office_document_is_refused_with_advice(tmp_path, ending):
     file.write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=rf"\.{ending} files cannot be read; save it as plain"):
         read_transcript(file)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path):
+    """A column in another language, or a second one for the words, must not go unnoticed."""
+    path = tmp_path / "talk.csv"
+    path.write_text("Sprecher;Beginn;Text;Sentence\nMara;1,5;Ja;Nein\n")
+    assert read_transcript(path).remarks == (
+        "talk.csv, line 1: columns with other names are not read "
+        "('Sprecher', 'Beginn' and 'Sentence').",
+        "talk.csv, line 2: no speaker is named.",
+    )

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from mmerc.inference.file_check import check_file, check_files
 
@@ -107,3 +109,24 @@ def test_subtitles_beyond_the_end_of_the_recording(tmp_path):
     film, subtitles = check_files([EXAMPLES / "phone-call.mp4", late])
     assert film.remarks == ()
     assert subtitles.remarks == ("late.srt continues to 62.0 s; the recording ends at 56.5 s.",)
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "talk.wav"])
+@pytest.mark.parametrize("text", ["<!DOCTYPE html>\nNot found: 404", "version: 1\noid: 4d7a\n"])
+def test_text_under_the_name_of_a_recording(tmp_path, name, text):
+    """A web page or a pointer, saved in place of the recording, is no transcript."""
+    path = tmp_path / name
+    path.write_text(text)
+    report = check_file(path)
+    assert report.kind == "recording"
+    assert "not media, or damaged" in report.problem
+
+
+def test_part_of_the_sound_that_is_not_read(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.ones(48000), 16000)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"data") + 4
+    data[start : start + 4] = (32000).to_bytes(4, "little")
+    path.write_bytes(data)
+    assert any(remark.startswith("The header states 1.0 s") for remark in check_file(path).remarks)

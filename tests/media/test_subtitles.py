@@ -310,3 +310,59 @@ def test_subtitles_written_by_pysubs2_are_read_back(tmp_path_factory, cues, kind
         expected.append((times[0] / 1000, times[1] / 1000, speaker, text))
     file_of_cues.save(str(file))
     assert shown(read_subtitles(file).utterances) == sorted(expected, key=lambda cue: cue[0])
+
+
+def _srt(*cues):
+    return "\n\n".join(
+        f"{number}\n00:00:{start:02},000 --> 00:00:{end:02},000\n{text}"
+        for number, (start, end, text) in enumerate(cues, start=1)
+    )
+
+
+def test_times_that_start_again_are_remarked_on(tmp_path):
+    """The second disc's subtitles, appended without a shift, would mix with the first's."""
+    path = tmp_path / "both.srt"
+    path.write_text(_srt((1, 2, "one"), (3, 4, "two"), (1, 2, "three"), (5, 6, "four")))
+    subtitles = read_subtitles(path)
+    assert [item.text for item in subtitles.utterances] == ["one", "three", "two", "four"]
+    assert subtitles.remarks == (
+        "both.srt, line 10: a cue begins before the one above it; cues are sorted by start.",
+    )
+
+
+def test_two_languages_at_the_same_times_are_remarked_on(tmp_path):
+    path = tmp_path / "both.srt"
+    lines = ((1, 2, "Where?"), (1, 2, "Wohin?"), (3, 4, "Home."), (3, 4, "Nach Hause."))
+    path.write_text(_srt(*lines))
+    (remark,) = read_subtitles(path).remarks
+    assert remark == (
+        "both.srt, line 2: most cues occur twice at the same time, as in two languages; all of "
+        "them are read."
+    )
+    path.write_text(_srt(*[(start, end, f"Ann: {text}") for start, end, text in lines]))
+    assert read_subtitles(path).remarks == ()
+
+
+def test_speakers_that_differ_only_in_case_are_remarked_on(tmp_path):
+    path = tmp_path / "talk.srt"
+    path.write_text(_srt((1, 2, "Mara: No."), (3, 4, "MARA: No!")))
+    (remark,) = read_subtitles(path).remarks
+    assert "names differ only in case are different people: 'Mara' and 'MARA'" in remark
+
+
+def test_right_to_left_cues_without_direction_marks(tmp_path):
+    path = tmp_path / "talk.srt"
+    path.write_text(_srt((1, 2, "\u202bשלום: מה\u202c"), (3, 4, "שלום: כן"), (5, 6, "\u200f- לא")))
+    utterances = read_subtitles(path).utterances
+    assert [(item.speaker, item.text) for item in utterances] == [
+        ("שלום", "מה"),
+        ("שלום", "כן"),
+        ("unknown", "לא"),
+    ]
+
+
+def test_name_of_invisible_characters_is_no_name(tmp_path):
+    path = tmp_path / "talk.vtt"
+    path.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<v \u00ad\u200b>Hello\n")
+    (utterance,) = read_subtitles(path).utterances
+    assert (utterance.speaker, utterance.text) == ("unknown", "Hello")

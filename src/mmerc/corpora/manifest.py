@@ -25,7 +25,6 @@ from mmerc.conversation import (
     Modality,
     Split,
     Utterance,
-    tidy_name,
 )
 from mmerc.corpora.base import CorpusReader, RawCorpus, Vectors
 from mmerc.corpora.error_location import inside
@@ -36,6 +35,7 @@ from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
 from mmerc.media.line_remarks import enumerate_some
 from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.names import tidy_name
 
 _Order = Literal["given", "start"]
 _Vector = NDArray[np.float32]

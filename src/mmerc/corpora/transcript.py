@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from mmerc.conversation import Conversation, Utterance, tidy_name
+from mmerc.conversation import Conversation, Utterance
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.line_times import (
     NameLine,
@@ -33,6 +33,7 @@ from mmerc.media.speaker_labels import Label, SpeakerNames, find_label, name_sha
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 from mmerc.media.text_files import without_invisible
+from mmerc.names import tidy_name
 
 _LONGEST_SPEAKER = 60
 _FIX = "write Speaker: text, or begin a comment with #"
@@ -328,7 +329,8 @@ def _number_utterances(stem: str, groups: Iterable[Sequence[_Speech]]) -> Iterat
     for number, group in enumerate(groups, start=1):
         utterances = tuple(
             Utterance(
-                id=str(position), speaker=speech.speaker, text=" ".join(speech.words),
+                id=str(position), text=" ".join(speech.words),
+                speaker=tidy_name(speech.speaker) or UNKNOWN_SPEAKER,
                 start=speech.start, end=speech.end,
             )
             for position, speech in enumerate(group, start=1)

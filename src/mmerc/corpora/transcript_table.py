@@ -18,6 +18,7 @@ from mmerc.media.cue_times import parse_stamp
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.text_files import read_small_text
+from mmerc.names import tidy_name
 
 _NAMES: Mapping[str, tuple[str, ...]] = {  # column names; the first existing one is used
     "text": ("text", "utterance", "transcript", "sentence", "words", "content"),
@@ -29,6 +30,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {  # column names; the first existing on
 _SEPARATORS = (",", ";", "\t")
 _STAMP = re.compile(r"\d{1,6}(?::\d{1,6}){1,3}(?:[.,]\d{1,9})?")
 _NO_SPEAKER = "no speaker is named"
+_UNREAD = "columns with other names are not read"
 
 
 def read_transcript_table(file: Path) -> TranscriptFile:
@@ -43,6 +45,7 @@ def read_transcript_table(file: Path) -> TranscriptFile:
     rows: dict[str, list[Utterance]] = {}
     with inside(file):
         columns, reader = _open_table(text)
+        _note_unread(reader.fieldnames or (), columns, remarks)
         for line, row in read_rows(reader):
             values = {name: cell.strip() for name, cell in row.items()}
             if not any(values.values()):
@@ -92,6 +95,15 @@ def _find_columns(header: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _note_unread(header: Sequence[str], columns: Mapping[str, str], remarks: LineRemarks) -> None:
+    """Remark on unread columns if one may be a second one of a role, or a missing one."""
+    unread = [name for name in header if name.strip() and name not in columns.values()]
+    second = set(_find_columns(unread)) & columns.keys()
+    if second or not {"speaker", "start"} <= columns.keys():
+        for name in unread:
+            remarks.add(1, _UNREAD, quote=name)
+
+
 def _check_once(header: Sequence[str], columns: Mapping[str, str]) -> None:
     """InputError for duplicate column names, of which only the last would be read."""
     for column in columns.values():
@@ -112,7 +124,8 @@ def _read_utterance(
         problem = f"it ends at {cells['end']}, before it starts at {cells['start']}"
         raise InputError("times", problem, "fix the times or leave them out")
     return Utterance(
-        id=number, speaker=cells.get("speaker") or UNKNOWN_SPEAKER, text=cells["text"],
+        id=number, text=cells["text"],
+        speaker=tidy_name(cells.get("speaker", "")) or UNKNOWN_SPEAKER,
         start=start, end=end if start is not None else None,
     )  # fmt: skip
 

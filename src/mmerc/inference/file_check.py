@@ -5,6 +5,7 @@ Uses the readers of analysis and training, so reports match their behaviour.
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -19,11 +20,11 @@ from mmerc.corpora.transcript import read_transcript
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import MmercError
 from mmerc.inference.pipeline.sentence_utterances import number_sentences
-from mmerc.media.channel_mix import choose_mix
 from mmerc.media.decode import MediaInfo, Reason, probe, read_sound
 from mmerc.media.embedded_subtitles import embedded_subtitle_remarks
 from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
+from mmerc.media.sound_remarks import sound_remarks
 from mmerc.media.speaker_turns import read_rttm
 from mmerc.media.subtitles import read_subtitles
 from mmerc.media.word_files.reader import read_words
@@ -125,12 +126,15 @@ def _with_late_end(report: FileReport, seconds: float) -> FileReport:
 
 
 def _find_kind(path: Path) -> str:
-    """Detect the kind of a file by its suffix, else by the start of its content."""
+    """Detect the kind of a file by its suffix, else by the start of its content.
+
+    A web page or a pointer that was saved under a recording's name is a bad recording.
+    """
     kind = "prepared corpus" if path.is_dir() else _SUFFIXES.get(path.suffix.lower())
     if kind is not None:
         return kind
-    if path.exists() and not path.is_file():
-        return "recording"  # a pipe or device, which is not read here
+    if (path.exists() and not path.is_file()) or _is_named_recording(path):
+        return "recording"  # a pipe or device is not read here
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \n")
@@ -139,6 +143,12 @@ def _find_kind(path: Path) -> str:
     if b"\0" in head or not head:
         return "recording"
     return next((kind for sign, kind in _SIGNS if sign.match(head)), "transcript")
+
+
+def _is_named_recording(path: Path) -> bool:
+    """Whether a file has the suffix of sound or film."""
+    stated, _ = mimetypes.guess_type(path.name)
+    return stated is not None and stated.startswith(("audio/", "video/"))
 
 
 def _check_recording(path: Path) -> _Check:
@@ -162,9 +172,7 @@ def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
         yield "No film: faces have no part in the analysis."
     if info.parts > 1:
         yield f"{info.parts} recordings, joined end to end; they are read as one."
-    mix = choose_mix(path) if (info.channels or 1) > 1 else None
-    if mix is not None and mix.channel is not None:
-        yield f"The channels cancel each other; channel {mix.channel + 1}, the loudest, is used."
+    yield from sound_remarks(path)
     try:
         start = max((info.duration or 0.0) - 1.0, 0.0)
         samples = read_sound(path, start=start, end=start + 1.0)

@@ -9,8 +9,10 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
+from mmerc.media.languages import language_code
 from mmerc.media.ogg_links import ByteRange, FilePart
 from mmerc.media.segment import MediaError
 
@@ -77,9 +79,11 @@ def open_media(path: Path, *, part: ByteRange | None = None) -> InputContainer:
 
 
 def sound_stream(container: InputContainer, path: Path) -> AudioStream:
-    """Return the main audio track; MediaError if none can be decoded."""
+    """Return the main audio track that can be decoded; MediaError if there is none."""
     stream = container.streams.best("audio")
     if not isinstance(stream, AudioStream) or not has_decoder(stream):
+        stream = next(filter(has_decoder, container.streams.audio), None)
+    if stream is None:
         raise Reason.NO_SOUND.at(path)
     if stream.sample_rate > _HIGHEST_RATE:
         raise Reason.NOT_MEDIA.at(path)
@@ -103,6 +107,12 @@ def film_stream(container: InputContainer, path: Path) -> VideoStream:
     if max(stream.width, stream.height) > LARGEST_SIDE:
         raise Reason.TOO_LARGE.at(path)
     return stream
+
+
+def stated_language(stream: AudioStream | SubtitleStream) -> str | None:
+    """Return a track's language code; None if the file does not state it."""
+    stated = stream.metadata.get("language")
+    return None if stated == "und" else language_code(stated)
 
 
 def has_decoder(stream: AudioStream | VideoStream) -> bool:

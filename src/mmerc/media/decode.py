@@ -86,7 +86,7 @@ def probe(path: Path) -> MediaInfo:
             has_film=first_film(container) is not None,
         )
         if info.has_sound:
-            info = replace(info, channels=container.streams.audio[0].channels)
+            info = replace(info, channels=sound_stream(container, path).channels)
         if info.has_film:
             info = _with_film(info, container, path)
     return _with_parts(info, path)

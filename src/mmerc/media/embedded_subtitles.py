@@ -12,8 +12,7 @@ from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 
 from mmerc.errors import InputError
-from mmerc.media.container import open_media
-from mmerc.media.languages import language_code
+from mmerc.media.container import open_media, stated_language
 from mmerc.media.segment import MediaError
 from mmerc.media.stream_frames import origin
 from mmerc.media.timed_cues import Cue
@@ -35,7 +34,7 @@ def embedded_subtitle_remarks(path: Path) -> tuple[str, ...]:
     """Remark on readable embedded subtitles of a recording, with their languages."""
     try:
         with open_media(path) as container:
-            languages = [_language(stream) or "unknown" for stream in _readable(container)]
+            languages = [stated_language(stream) or "unknown" for stream in _readable(container)]
     except MediaError:
         return ()
     if not languages:
@@ -57,10 +56,10 @@ def read_embedded_subtitles(path: Path) -> EmbeddedSubtitles:
             problem = "its subtitles are images" if pictures else "no embedded subtitles"
             raise InputError(path, problem, "give them as SRT or WebVTT")
         stream = next((s for s in readable if s.disposition & Disposition.default), readable[0])
-        language, others = _language(stream), [s for s in readable if s is not stream]
+        language, others = stated_language(stream), [s for s in readable if s is not stream]
         remarks: tuple[str, ...] = ()
         if others:
-            listed = ", ".join(_language(other) or "unknown" for other in others)
+            listed = ", ".join(stated_language(other) or "unknown" for other in others)
             used = language or "unknown"
             remarks = (
                 f"{path.name} has several subtitles; those marked as its own are used ({used}), "
@@ -80,12 +79,6 @@ def _readable(container: InputContainer) -> list[SubtitleStream]:
 def _codec(stream: SubtitleStream) -> str:
     """Return the name of a track's codec; empty if FFmpeg does not know it."""
     return stream.codec_context.name if stream.codec_context is not None else ""
-
-
-def _language(stream: SubtitleStream) -> str | None:
-    """Return a track's language code; None if the film does not state it."""
-    stated = stream.metadata.get("language")
-    return None if stated == "und" else language_code(stated)
 
 
 def _read_cues(container: InputContainer, stream: SubtitleStream) -> list[Cue]:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mmerc.conversation import Utterance, tidy_name
+from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.recording_choice import choose_recording
 from mmerc.media.rttm_fields import FIX, NOT_AVAILABLE, RttmFields, read_fields
 from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.text_files import read_small_text
+from mmerc.names import tidy_name
 
 UNKNOWN_SPEAKER = "unknown"
 _FEWEST_TURNS, _SLACK = 3, 0.5  # turns, seconds; minimum for detecting wrong durations
@@ -110,7 +111,8 @@ def _read_turn(where: str, fields: RttmFields) -> Turn:
     start, duration = (_read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
         raise InputError(where, "a turn without a length", "fix its duration or leave it out")
-    speaker = UNKNOWN_SPEAKER if fields.speaker == NOT_AVAILABLE else fields.speaker
+    named = "" if fields.speaker == NOT_AVAILABLE else tidy_name(fields.speaker)
+    speaker = named or UNKNOWN_SPEAKER
     return Turn(speaker=speaker, start=start, end=start + duration)
 
 

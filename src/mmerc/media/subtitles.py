@@ -7,9 +7,10 @@ become remarks with the line.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 from mmerc.conversation import Utterance
@@ -25,6 +26,7 @@ from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_bracket
 from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
 from mmerc.media.text_files import read_small_text
 from mmerc.media.timed_cues import Cue, read_timed_cues
+from mmerc.names import tidy_name
 
 FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
 _MOST_CUES = 100_000
@@ -34,6 +36,8 @@ _BELOW_ZERO = "times below zero are read as 0"
 _REVERSED = "a cue ends before it starts; its words are kept without sound and face"
 _NO_LENGTH = "a cue has no length; its words are kept without sound and face"
 _NO_WORDS = "no words (nothing, music, or described sounds), left out"
+_EARLIER = "a cue begins before the one above it; cues are sorted by start"
+_DOUBLED = "most cues occur twice at the same time, as in two languages; all of them are read"
 _REPEATED = "a cue repeats the previous one and is joined to it"
 UNNAMED = "the speaker is not named"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
@@ -136,6 +140,9 @@ def _build_utterances(
     """Build the utterances of all cues."""
     _check_cues(path, cues)
     parts = _timed_parts(cues, ass=ass, remarks=remarks)
+    if not ass:  # whose events are often grouped by style
+        _note_order(parts, remarks)
+    _note_doubled(parts, remarks)
     return _number_parts(_join_repeats(_sort_parts(parts), remarks))
 
 
@@ -273,6 +280,23 @@ def _note_unnamed(parts: Sequence[_TimedPart], marked: bool, remarks: LineRemark
             remarks.add(part.line, UNNAMED)
 
 
+def _note_order(parts: Iterable[_TimedPart], remarks: LineRemarks) -> None:
+    """Remark on cues out of order: two files may have been joined without shifting the second."""
+    timed = [part for part in parts if part.start is not None]
+    for before, part in pairwise(timed):
+        if (part.start or 0) < (before.start or 0):
+            remarks.add(part.line, _EARLIER)
+
+
+def _note_doubled(parts: Sequence[_TimedPart], remarks: LineRemarks) -> None:
+    """Remark if most cues share their times with another one and nobody is named."""
+    unnamed = [part for part in parts if part.start is not None and not part.speaker]
+    times = Counter((part.start, part.end) for part in unnamed)
+    doubled = [part for part in unnamed if times[part.start, part.end] > 1]
+    if len(doubled) > 2 and 2 * len(doubled) > len(parts):
+        remarks.add(doubled[0].line, _DOUBLED)
+
+
 def _sort_parts(parts: Iterable[_TimedPart]) -> list[_TimedPart]:
     """Sort parts by start; a part without times stays after its predecessor in the file."""
     latest, keyed = 0, []
@@ -307,7 +331,7 @@ def _number_parts(parts: Iterable[_TimedPart]) -> tuple[Utterance, ...]:
     return tuple(
         Utterance(
             id=str(number),
-            speaker=part.speaker or UNKNOWN_SPEAKER,
+            speaker=tidy_name(part.speaker) or UNKNOWN_SPEAKER,
             text=part.text,
             start=None if part.start is None else part.start / 1000,
             end=None if part.end is None else part.end / 1000,

@@ -46,6 +46,7 @@ from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo, probe
 from mmerc.media.faces.speaking import Choice
 from mmerc.media.segment import MediaError
+from mmerc.media.sound_remarks import sound_remarks
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarizers import Diarizer
 from mmerc.media.transcription import EMBEDDED_MODEL
@@ -229,6 +230,7 @@ class Pipeline:
             self.model, utterances, absent, distance=distance, sets=self.sets
         )
         still = still_remarks(recording, info) if "video" in tables else ()
+        heard = sound_remarks(recording) if info.has_sound else ()
         return Analysis(
             recording=recording.name,
             duration=info.duration,
@@ -236,7 +238,7 @@ class Pipeline:
             labels=self.model.labels,
             predictions=tuple(predictions),
             absent=absent,
-            remarks=(*segmentation.remarks, *still, *remarks),
+            remarks=(*segmentation.remarks, *heard, *still, *remarks),
             shortfalls=list_shortfalls(absent, segmentation.remarks, utterances=len(utterances)),
             marks=mark_labels(
                 predictions, absent, segmentation.marks, reads_words=self.reads_words

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from mmerc.conversation import Conversation, Utterance, tidy_name
+from mmerc.conversation import Conversation, Utterance
 from mmerc.errors import UsageError
+from mmerc.names import tidy_name
 
 
 def parse_names(options: Iterable[str]) -> dict[str, str]:
