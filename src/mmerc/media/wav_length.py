@@ -1,7 +1,7 @@
 """Compare the length that a WAV header states with the bytes of the file.
 
 Recorders write the length last. If they lose power, if a file passes 4 GB, or if a copy stops, the
-header and the file disagree, and decoders silently read the shorter of both.
+header and the file disagree, and decoders silently read the shorter of the two.
 """
 
 from __future__ import annotations
