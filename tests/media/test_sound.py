@@ -50,6 +50,16 @@ def test_lossless_audio_is_exact(tmp_path, kind):
     np.testing.assert_allclose(actual, samples[0, 16000:32000], atol=2**-15)
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ima_wav", "adpcm_ms"])
+@pytest.mark.parametrize("start", [2.0, 5.0, 9.0])
+def test_part_of_a_dictaphone_recording(tmp_path, codec, start):
+    """Dictaphones and telephone systems write ADPCM, in which FFmpeg seeks to a wrong place."""
+    path = write_media(tmp_path / "a.wav", sound=Sound(samples=murmur(10), codec=codec))
+    first = round(start * SAMPLE_RATE)
+    actual = read_sound(path, start=start, end=start + 1)
+    np.testing.assert_allclose(actual, read_sound(path)[first : first + 16000], atol=2e-4)
+
+
 @pytest.mark.parametrize("kind", ["mp4", "mov", "avi", "flac", "mp3", "ogg"])
 @settings(max_examples=8, deadline=None)
 @given(start=st.floats(0, 3.9), length=st.floats(0.001, 1.5))

@@ -166,8 +166,11 @@ def _opened_part(
 
 
 def _seek(container: InputContainer, stream: _Stream, time: float) -> bool:
-    """Seek to the key frame before ``time``; False if the container cannot."""
-    if stream.time_base is None:
+    """Seek to the key frame before ``time``; False if the container cannot.
+
+    For ADPCM, FFmpeg guesses the place from the mean bit rate and labels it with the wrong time.
+    """
+    if stream.time_base is None or stream.codec_context.name.startswith("adpcm"):
         return False
     try:
         container.seek(int((Fraction(time) + origin(container)) / stream.time_base), stream=stream)
