@@ -48,6 +48,13 @@ def reweighted_f1(predictions: Predictions, counts: torch.Tensor) -> float:
     return float(weighted_f1_from_confusion(matrix * (counts.numpy() / matrix.sum(1))[:, None]))
 
 
+def list_scores(predictions: Predictions, counts: torch.Tensor, rare: list[str]) -> list[float]:
+    """Return the scores of one row; those of ``rare`` labels last."""
+    scores = score(predictions)
+    rare_f1 = [scores.per_class_f1[name] for name in rare]
+    return [scores.weighted_f1, reweighted_f1(predictions, counts), scores.macro_f1, *rare_f1]
+
+
 def predict_held_out(corpus: PreparedCorpus, folds: int) -> Predictions:
     """Predict the training utterances by models of the other folds' conversations."""
     rows = [(c.id, u) for c in corpus.splits["train"] for u in c.utterances]
@@ -95,11 +102,8 @@ def main() -> None:
     for name, seeds in found.items():
         print(f"{name}, {len(seeds)} seeds")
         for strength in STRENGTHS:
-            rows = [
-                (s.weighted_f1, f1, s.macro_f1, *(s.per_class_f1[name] for name in names))
-                for adjusted in (adjust(seed, counts, strength) for seed in seeds)
-                for s, f1 in [(score(adjusted), reweighted_f1(adjusted, counts))]
-            ]
+            adjusted = [adjust(seed, counts, strength) for seed in seeds]
+            rows = [list_scores(predictions, counts, names) for predictions in adjusted]
             print(f"  {strength}", *(f"{value:.2f}" for value in np.mean(rows, axis=0)))
 
 

@@ -51,7 +51,18 @@ class Component:
             return None
 
 
-_COMPOSED_CORPUS = "trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)"
+def _model_of_composed(name: str, purpose: str) -> Component:
+    """Describe a model that was trained on the composed corpus."""
+    return Component(
+        name=name,
+        purpose=purpose,
+        distribution="mmerc",
+        licence="trained on MELD (GPL-3.0), RAVDESS (CC BY-NC-SA 4.0), FER2013 (research)",
+        commercial=False,
+        terms="LICENSE-WEIGHTS",
+    )
+
+
 _COMPONENTS = (
     Component(
         name="mmerc",
@@ -61,22 +72,8 @@ _COMPONENTS = (
         commercial=True,
         terms="LICENSE",
     ),
-    Component(
-        name="mmerc-mini",
-        purpose="default model",
-        distribution="mmerc",
-        licence=_COMPOSED_CORPUS,
-        commercial=False,
-        terms="LICENSE-WEIGHTS",
-    ),
-    Component(
-        name="mmerc-base",
-        purpose="larger model, for those who have MPNet",
-        distribution="mmerc",
-        licence=_COMPOSED_CORPUS,
-        commercial=False,
-        terms="LICENSE-WEIGHTS",
-    ),
+    _model_of_composed("mmerc-mini", "default model"),
+    _model_of_composed("mmerc-base", "larger model, for those who have MPNet"),
     Component(
         name="mmerc-mini-text",
         purpose="default text-only model",
@@ -95,30 +92,9 @@ _COMPONENTS = (
         terms="LICENSE-WEIGHTS",
         condition="the comments belong to their authors, users of Reddit",
     ),
-    Component(
-        name="mmerc-mini-live",
-        purpose="default model of --live",
-        distribution="mmerc",
-        licence=_COMPOSED_CORPUS,
-        commercial=False,
-        terms="LICENSE-WEIGHTS",
-    ),
-    Component(
-        name="mmerc-mini-1",
-        purpose="default model of earlier versions",
-        distribution="mmerc",
-        licence=_COMPOSED_CORPUS,
-        commercial=False,
-        terms="LICENSE-WEIGHTS",
-    ),
-    Component(
-        name="mmerc-mini-live-1",
-        purpose="default model of --live of earlier versions",
-        distribution="mmerc",
-        licence=_COMPOSED_CORPUS,
-        commercial=False,
-        terms="LICENSE-WEIGHTS",
-    ),
+    _model_of_composed("mmerc-mini-live", "default model of --live"),
+    _model_of_composed("mmerc-mini-1", "default model of earlier versions"),
+    _model_of_composed("mmerc-mini-live-1", "default model of --live of earlier versions"),
     Component(
         name="denseface",
         purpose="face network: face vectors",

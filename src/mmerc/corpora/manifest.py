@@ -18,14 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmerc.conversation import (
-    MODALITIES,
-    SPLITS,
-    Conversation,
-    Modality,
-    Split,
-    Utterance,
-)
+from mmerc.conversation import MODALITIES, SPLITS, Conversation, Modality, Split, Utterance
 from mmerc.corpora.base import CorpusReader, RawCorpus, Vectors
 from mmerc.corpora.error_location import inside
 from mmerc.corpora.records import ConversationRecord, UtteranceRecord, read_records
@@ -34,7 +27,7 @@ from mmerc.files import read_json, read_text
 from mmerc.labels import LABEL_SETS, LabelSet, infer_label_set
 from mmerc.media.line_remarks import enumerate_some
 from mmerc.media.similar_names import similar_name_remarks
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.speaker_turns import speaker_or_unknown
 from mmerc.names import tidy_name
 
 _Order = Literal["given", "start"]
@@ -238,7 +231,7 @@ def _build_utterance(record: UtteranceRecord, labels: LabelSet | None) -> Uttera
                 labels.index(label)
     return Utterance(
         id=record.id,
-        speaker=tidy_name(record.speaker or "") or UNKNOWN_SPEAKER,
+        speaker=speaker_or_unknown(record.speaker),
         text=record.text,
         start=record.start,
         end=record.end,

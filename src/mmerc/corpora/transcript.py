@@ -30,7 +30,7 @@ from mmerc.files import read_text
 from mmerc.media.cue_times import parse_times
 from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.speaker_labels import Label, SpeakerNames, find_label, name_shape
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, speaker_or_unknown
 from mmerc.media.subtitles import DOUBTFUL, REJECTED, UNNAMED, read_subtitles
 from mmerc.media.text_files import without_invisible
 from mmerc.names import tidy_name
@@ -330,7 +330,7 @@ def _number_utterances(stem: str, groups: Iterable[Sequence[_Speech]]) -> Iterat
         utterances = tuple(
             Utterance(
                 id=str(position), text=" ".join(speech.words),
-                speaker=tidy_name(speech.speaker) or UNKNOWN_SPEAKER,
+                speaker=speaker_or_unknown(speech.speaker),
                 start=speech.start, end=speech.end,
             )
             for position, speech in enumerate(group, start=1)

@@ -16,9 +16,8 @@ from mmerc.corpora.transcript_file import EARLIER_START, TranscriptFile
 from mmerc.errors import InputError
 from mmerc.media.cue_times import parse_stamp
 from mmerc.media.line_remarks import LineRemarks
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.speaker_turns import UNKNOWN_SPEAKER, speaker_or_unknown
 from mmerc.media.text_files import read_small_text
-from mmerc.names import tidy_name
 
 _NAMES: Mapping[str, tuple[str, ...]] = {  # column names; the first existing one is used
     "text": ("text", "utterance", "transcript", "sentence", "words", "content"),
@@ -125,7 +124,7 @@ def _read_utterance(
         raise InputError("times", problem, "fix the times or leave them out")
     return Utterance(
         id=number, text=cells["text"],
-        speaker=tidy_name(cells.get("speaker", "")) or UNKNOWN_SPEAKER,
+        speaker=speaker_or_unknown(cells.get("speaker")),
         start=start, end=end if start is not None else None,
     )  # fmt: skip
 

@@ -26,6 +26,11 @@ _CONFIDENCE = "the number may be a confidence; it is read as part of the name"
 _END_TIMES = "the durations look like end times; write how long each turn lasts"
 
 
+def speaker_or_unknown(name: str | None) -> str:
+    """Return a speaker's tidy name, or ``UNKNOWN_SPEAKER`` if nothing can be seen of it."""
+    return tidy_name(name or "") or UNKNOWN_SPEAKER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A turn of one speaker (a name as in ``Utterance``), from ``start`` to ``end`` in seconds."""
@@ -111,9 +116,8 @@ def _read_turn(where: str, fields: RttmFields) -> Turn:
     start, duration = (_read_seconds(where, text) for text in (fields.start, fields.duration))
     if duration == 0:
         raise InputError(where, "a turn without a length", "fix its duration or leave it out")
-    named = "" if fields.speaker == NOT_AVAILABLE else tidy_name(fields.speaker)
-    speaker = named or UNKNOWN_SPEAKER
-    return Turn(speaker=speaker, start=start, end=start + duration)
+    speaker = None if fields.speaker == NOT_AVAILABLE else fields.speaker
+    return Turn(speaker=speaker_or_unknown(speaker), start=start, end=start + duration)
 
 
 def _read_seconds(where: str, text: str) -> float:

@@ -23,10 +23,9 @@ from mmerc.media.line_remarks import LineRemarks
 from mmerc.media.rolling_captions import CueLines, roll_is_visible, unroll
 from mmerc.media.similar_names import similar_name_remarks
 from mmerc.media.speaker_labels import SpeakerNames, find_label, name_in_brackets
-from mmerc.media.speaker_turns import UNKNOWN_SPEAKER
+from mmerc.media.speaker_turns import speaker_or_unknown
 from mmerc.media.text_files import read_small_text
 from mmerc.media.timed_cues import Cue, read_timed_cues
-from mmerc.names import tidy_name
 
 FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
 _MOST_CUES = 100_000
@@ -331,7 +330,7 @@ def _number_parts(parts: Iterable[_TimedPart]) -> tuple[Utterance, ...]:
     return tuple(
         Utterance(
             id=str(number),
-            speaker=tidy_name(part.speaker) or UNKNOWN_SPEAKER,
+            speaker=speaker_or_unknown(part.speaker),
             text=part.text,
             start=None if part.start is None else part.start / 1000,
             end=None if part.end is None else part.end / 1000,
