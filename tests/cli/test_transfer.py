@@ -7,10 +7,19 @@ import re
 import pytest
 
 from mmerc.data.corpus import PreparedCorpus
+from mmerc.training.card_tables import set_section
 from mmerc.training.packaging import renew_card
 
 OTHER = {"calm": "neutral", "glad": "happy", "cross": "angry"}
 MAP = "labels: {glad: joy, cross: anger}\ncorpora: {other: {bored: null}}\n"
+FORMER_SECTION = """## On other corpora
+
+Percent, with 95 % bootstrap intervals. Chance is the unweighted recall of guessing.
+
+| corpus | split | utterances | labels | modalities | unweighted recall | chance | weighted F1 |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| mosi | test | 752 | 2 | text | 78.2 (73.8 to 81.8) | 50.0 | 77.9 (73.5 to 82.1) |
+"""
 SUBSETS = [
     "text+audio+video", "text+audio", "text+video", "audio+video", "text", "audio", "video",
 ]  # fmt: skip
@@ -129,8 +138,12 @@ def test_scores_are_added_to_the_model_card(
     assert len(_rows(card, "trimodal")) == len(SUBSETS)
     (row,) = (line for line in _rows(card, "other") if "| text |" in line)
     scores = json.loads((tmp_path / "out/transfer.json").read_text())["corpora"]["other"]
-    recall = next(s for s in scores["scores"] if s["modalities"] == "text")["unweighted_recall"]
-    assert f"| {recall:.1f} (" in row
+    text = next(s for s in scores["scores"] if s["modalities"] == "text")
+    cells = row.removeprefix("| ").removesuffix(" |").split(" | ")
+    assert cells[5].startswith(f"{text['unweighted_recall']:.1f} (")
+    assert cells[6] == f"{text['unweighted_recall_prior_known']:.1f}"
+    assert cells[9] == f"{text['weighted_f1_prior_known']:.1f}"
+    assert card.count("Prior known: the same predictions") == 1
     section = card.partition("## On other corpora")
     rest = section[2].partition("## What it was not tested on")
     assert section[0] + rest[1] + rest[2] == before
@@ -172,3 +185,22 @@ def test_later_call_replaces_only_its_corpus(
     card.write_text(both.replace("| corpus | split |", "| corpus | part |"))
     refused = mmerc(*call, "--corpus", trimodal_corpus)
     assert refused.code == 1 and "other columns" in refused.sentence
+
+
+def test_card_without_prior_known_is_still_read(
+    done, trimodal_run, trimodal_corpus, other_corpus, label_map, tmp_path
+):
+    """Cards of older models lack the columns: their rows stay and say "not measured"."""
+    folder = tmp_path / "packaged"
+    done("package", trimodal_run, "--corpus", trimodal_corpus, "--out", folder)
+    card = folder / "README.md"
+    card.write_text(set_section(card.read_text(), FORMER_SECTION))
+    call = ("transfer", folder, "--out", tmp_path / "out", "--card")
+    for _ in range(2):
+        done(*call, "--corpus", other_corpus, "--labels", label_map)
+    assert _rows(card.read_text(), "mosi") == [
+        "| mosi | test | 752 | 2 | text | 78.2 (73.8 to 81.8) | not measured | 50.0 "
+        "| 77.9 (73.5 to 82.1) | not measured |"
+    ]
+    assert len(_rows(card.read_text(), "other")) == 3
+    assert card.read_text().count("Prior known: ") == 1
