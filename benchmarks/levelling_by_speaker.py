@@ -38,7 +38,8 @@ from mmerc.models.model_folder import locate_model
 from mmerc.models.registry import load_model
 from mmerc.models.training_data import TrainedOn
 from mmerc.nn.levelling import LevellingConfig
-from mmerc.prediction.effects import probabilities, split_conversations
+from mmerc.prediction.averaging import predict_probabilities
+from mmerc.prediction.effects import split_conversations
 from mmerc.prediction.run_model import build_model_examples
 
 LABELS = {"Angry": "anger", "Happy": "joy", "Neutral": "neutral", "Sad": "sadness"}
@@ -134,8 +135,8 @@ def recall(model: AnyModel, recordings: Recordings, levelling: LevellingConfig |
     hits = defaultdict(list)
     for batch in batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False):
         with torch.inference_mode():
-            settled, levelled = model.with_levelling(levelling).apply_conversation_steps(batch)
-            chances = probabilities(settled, split_conversations(levelled))[:, 0, columns]
+            settled, levelled = model.with_levelling(levelling).level_conversations(batch)
+            chances = predict_probabilities(settled, split_conversations(levelled))[:, 0, columns]
         group = recordings.groups[conversations[int(batch.indices[0])].id]
         for clip, column in zip(group, chances.argmax(-1).tolist(), strict=True):
             hits[clip.label].append(labels[column] == clip.label)

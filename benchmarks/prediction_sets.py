@@ -26,7 +26,7 @@ from mmerc.models.base import AnyModel
 from mmerc.models.registry import load_model
 from mmerc.prediction.prediction_sets import check_set_request, find_thresholds
 from mmerc.prediction.set_request import SetRequest
-from mmerc.training.model_calibration import remember_text, select_complete
+from mmerc.training.model_calibration import remember_windows, select_complete
 from mmerc.training.packaging import refit_packaged
 from mmerc.training.scoring import predict_corpus
 
@@ -51,20 +51,20 @@ def main() -> None:
     names = " | ".join(model.labels)
     print(f"| sound | modalities | sets | label in set | labels per set | unsure | {names} |")
     print("|---" * (6 + len(model.labels)) + "|")
-    with remember_text(model):
-        for name, shifted in corpora(part, arguments.media):
-            for subset in subsets(model, name):
-                shown = restrict_modalities(shifted, subset)
-                predictions = predict_corpus(model, shown, "test").with_gold()
-                predictions = select_complete(model, shown, predictions, subset)
-                if arguments.out is not None:
-                    arguments.out.mkdir(parents=True, exist_ok=True)
-                    predictions.save(arguments.out / f"{name} {'+'.join(subset)}.parquet")
-                for level in arguments.levels:
-                    for conditional in (False, True):
-                        request = SetRequest(level=level, class_conditional=conditional)
-                        cells = measure(model, predictions, subset, request)
-                        print(f"| {name} | {' + '.join(subset)} | {cells} |", flush=True)
+    encoder = remember_windows()
+    for name, shifted in corpora(part, arguments.media):
+        for subset in subsets(model, name):
+            shown = restrict_modalities(shifted, subset)
+            predictions = predict_corpus(model, shown, "test", window_encoder=encoder).with_gold()
+            predictions = select_complete(model, shown, predictions, subset)
+            if arguments.out is not None:
+                arguments.out.mkdir(parents=True, exist_ok=True)
+                predictions.save(arguments.out / f"{name} {'+'.join(subset)}.parquet")
+            for level in arguments.levels:
+                for conditional in (False, True):
+                    request = SetRequest(level=level, class_conditional=conditional)
+                    cells = measure(model, predictions, subset, request)
+                    print(f"| {name} | {' + '.join(subset)} | {cells} |", flush=True)
 
 
 def corpora(part: PreparedCorpus, media: Path | None) -> Iterator[tuple[str, PreparedCorpus]]:

@@ -97,6 +97,6 @@ def test_modalities_that_nothing_has_are_left_unlevelled(model, table):
     assert once.probabilities.isfinite().all()
     torch.testing.assert_close(once.probabilities, each_time.probabilities, atol=1e-5, rtol=1e-4)
     (batch,) = batch_loader(examples, tokenizer=model.tokenizer, size=1, shuffle=False)
-    levelled = itself.apply_conversation_steps(batch)[1].features
+    levelled = itself.level_conversations(batch)[1].features
     assert levelled["video"] is batch.features["video"]
     assert not torch.equal(levelled["audio"], batch.features["audio"])

@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 import torch
 
 from mmerc.models.df_erc.consistency import ModalityConsistency
 from mmerc.models.inputs import encode_windows
+from mmerc.prediction.averaging import predict_probabilities
 from mmerc.prediction.run_model import _run_batch
 
 CLASSES = 4
@@ -39,8 +40,8 @@ def all_present(length):
     return {m: torch.ones(1, length, dtype=torch.bool) for m in NAMES}
 
 
-def slow_kept(logits, present, last):
-    """The modalities to keep, judged from the utterances before ``last``."""
+def slow_weights(logits, present, last):
+    """The weight of each set of modalities, judged from the utterances before ``last``."""
     total = sum(COUNTS) + CLASSES
     training = [(count + 1) / total for count in COUNTS]
 
@@ -68,43 +69,74 @@ def slow_kept(logits, present, last):
         tempered = [u * (p / u) ** trust for p, u in zip(own, usual, strict=True)]
         return [t / sum(tempered) / u for t, u in zip(tempered, usual, strict=True)]
 
-    best, chosen = -math.inf, None
-    for trusts in product((0.0, 0.5, 1.0), repeat=3):
-        evidence = 1e-4 * sum((trust > 0) * (3 - i) for i, trust in enumerate(trusts))
+    def evidence(modalities, trusts):
+        summed = 0.0
         for n in range(last):
-            parts = [ratios(m, n, trust) for m, trust in zip(NAMES, trusts, strict=True)]
-            evidence += math.log(
-                sum(u * a * b * c for u, a, b, c in zip(usual, *parts, strict=True))
-            )
-        if evidence > best:
-            best, chosen = evidence, trusts
-    return {m for m, trust in zip(NAMES, chosen, strict=True) if trust > 0}
+            shares = list(usual)
+            for m, trust in zip(modalities, trusts, strict=True):
+                shares = [s * r for s, r in zip(shares, ratios(m, n, trust), strict=True)]
+            summed += math.log(sum(shares))
+        return summed
+
+    occurring = [m for m in NAMES if any(name == m for name, _ in seen)]
+    sets = [(occurring[0],)] + [s for size in (2, 3) for s in combinations(occurring, size)]
+    exponents = {}
+    for modalities in sets:
+        trusts = product((0.5, 1.0), repeat=len(modalities))
+        exponents[modalities] = max(evidence(modalities, each) for each in trusts) / 0.5
+    highest = max(exponents.values())
+    powers = {s: math.exp(value - highest) for s, value in exponents.items()}
+    shares = {s: power / sum(powers.values()) for s, power in powers.items()}
+    kept = {s: share for s, share in shares.items() if share >= 1e-3}
+    return {s: share / sum(kept.values()) for s, share in kept.items()}
 
 
+def assert_weights(actual, expected):
+    for modalities, weight in actual.items():
+        wanted = torch.full_like(weight[0], expected.get(modalities, 0.0))
+        torch.testing.assert_close(weight[0], wanted, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("certainty", [0.3, 2.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_a_slow_reference(seed):
-    length = 45
+def test_equals_a_slow_reference(seed, certainty):
+    length = 25
     generator = torch.Generator().manual_seed(seed)
     shared, other = emotions(length, seed), emotions(length, seed + 100)
     logits = {
-        m: confident_logits(shared) + torch.randn(1, length, CLASSES, generator=generator)
+        m: confident_logits(other if m == NAMES[seed % 3] else shared, certainty)
+        + torch.randn(1, length, CLASSES, generator=generator)
         for m in NAMES
     }
-    logits[NAMES[seed % 3]] = confident_logits(other) + torch.randn(
-        1, length, CLASSES, generator=generator
-    )
     present = {m: torch.rand(1, length, generator=generator) < 0.97 for m in NAMES}
-    kept = make_judge()(logits, present)
-    expected = slow_kept(logits, present, length)
-    for m in NAMES:
-        assert torch.equal(kept[m], present[m] & (m in expected))
+    weights = make_judge()(logits, present)
+    assert_weights(weights, slow_weights(logits, present, length))
+
+
+def test_weights_are_shared_if_the_evidence_is_weak():
+    """Otherwise the slow reference would only be compared on sets with a weight of 0 or 1."""
+    logits = {m: confident_logits(emotions(25, i), 0.3) for i, m in enumerate(NAMES)}
+    weights = torch.stack(list(make_judge()(logits, all_present(25)).values()))
+    assert weights.max() < 0.9
+    torch.testing.assert_close(weights.sum(0), torch.ones(1, 25))
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_sets_have_only_modalities_of_the_conversation(missing):
+    logits = {m: confident_logits(emotions(30, i), 0.5) for i, m in enumerate(NAMES)}
+    present = all_present(30) | {missing: torch.zeros(1, 30, dtype=torch.bool)}
+    weights = make_judge()(logits, present)
+    first, second = (m for m in NAMES if m != missing)
+    assert {s for s, weight in weights.items() if weight.any()} == {(first,), (first, second)}
+    assert_weights(weights, slow_weights(logits, present, 30))
 
 
 @pytest.mark.parametrize("stranger", NAMES)
-def test_disagreeing_modality_is_left_out(stranger):
+def test_disagreeing_modality_gets_no_weight(stranger):
     logits = {m: confident_logits(emotions(60, 1 if m == stranger else 0)) for m in NAMES}
-    kept = make_judge()(logits, all_present(60))
-    assert {m for m in NAMES if kept[m].any()} == set(NAMES) - {stranger}
+    weights = make_judge()(logits, all_present(60))
+    assert weights[tuple(m for m in NAMES if m != stranger)].gt(0.95).all()
+    assert all(not weight.gt(0.05).any() for s, weight in weights.items() if stranger in s)
 
 
 def test_agreeing_modalities_are_kept_at_any_confidence():
@@ -115,19 +147,17 @@ def test_agreeing_modalities_are_kept_at_any_confidence():
             m: confident_logits(torch.where(wrong[i], emotions(60, i + 5), shared), certainty)
             for i, m in enumerate(NAMES)
         }
-        kept = make_judge()(logits, all_present(60))
-        assert all(kept[m].all() for m in NAMES)
+        assert make_judge()(logits, all_present(60))[NAMES].gt(0.5).all()
 
 
 def test_short_conversations_are_not_judged():
-    logits = {m: confident_logits(emotions(39, i)) for i, m in enumerate(NAMES)}
-    assert all(mask.all() for mask in make_judge()(logits, all_present(39)).values())
+    logits = {m: confident_logits(emotions(19, i)) for i, m in enumerate(NAMES)}
+    assert make_judge()(logits, all_present(19))[NAMES].eq(1).all()
 
 
-def test_text_is_kept_if_nothing_agrees():
+def test_text_alone_is_used_if_nothing_agrees():
     logits = {m: confident_logits(emotions(200, i), 6.0) for i, m in enumerate(NAMES)}
-    kept = make_judge()(logits, all_present(200))
-    assert [bool(kept[m].any()) for m in NAMES] == [True, False, False]
+    assert make_judge()(logits, all_present(200))[("text",)].eq(1).all()
 
 
 def test_causal_judgement_ignores_later_utterances():
@@ -135,15 +165,22 @@ def test_causal_judgement_ignores_later_utterances():
     judge = make_judge(causal=True)
     whole = judge(logits, all_present(90))
     start = judge({m: x[:, :50] for m, x in logits.items()}, all_present(50))
-    for m in NAMES:
-        assert torch.equal(whole[m][:, :50], start[m])
-    assert whole["video"][0, :39].all()
-    assert not whole["video"][0, 60:].any()
+    for modalities, weight in whole.items():
+        torch.testing.assert_close(weight[:, :50], start[modalities])
+    assert whole[NAMES][0, :19].eq(1).all()
+    assert whole[NAMES][0, 60:].lt(0.3).all()
 
 
-def test_single_modality_is_kept():
+def test_single_modality_has_all_weight():
     present = {"text": torch.rand(1, 60) < 0.5}
-    assert make_judge()({"text": confident_logits(emotions(60, 0))}, present) is present
+    weights = make_judge()({"text": confident_logits(emotions(60, 0))}, present)
+    assert weights[("text",)].eq(1).all()
+
+
+def test_conversation_without_any_modality_is_not_judged():
+    logits = {m: confident_logits(emotions(30, i)) for i, m in enumerate(NAMES)}
+    nothing = {m: torch.zeros(1, 30, dtype=torch.bool) for m in NAMES}
+    assert make_judge()(logits, nothing)[NAMES].eq(1).all()
 
 
 @pytest.fixture
@@ -185,18 +222,8 @@ def test_model_predicts_as_if_the_modality_were_absent(consistency_model, make_b
         {**batch.present, "video": torch.zeros_like(batch.present["video"])}
     )
     with torch.no_grad():
-        output, expected = consistency_model(batch), consistency_model(without)
-    torch.testing.assert_close(output.logits, expected.logits)
-    assert not output.explanation.weights["video"].any()
-
-
-def test_training_sees_every_modality(consistency_model, make_batch):
-    batch = contradictory_batch(make_batch, consistency_model)
-    left_out = consistency_model(batch).logits
-    trained = consistency_model.train()(batch).logits
-    consistency_model.consistency = None
-    torch.testing.assert_close(trained, consistency_model.eval()(batch).logits)
-    assert not torch.allclose(trained, left_out)
+        expected = consistency_model(without).logits.softmax(-1)
+        torch.testing.assert_close(predict_probabilities(consistency_model, batch), expected)
 
 
 def test_prediction_reports_what_was_left_out(consistency_model, make_batch):
@@ -206,4 +233,12 @@ def test_prediction_reports_what_was_left_out(consistency_model, make_batch):
     assert output.left_out["video"].all()
     assert not output.left_out["text"].any()
     assert output.effects["video"].isnan().all()
-    assert consistency_model.consistency is not None  # the model itself is unchanged
+    assert output.weights["video"].isnan().all()
+    assert not output.used["video"].any()
+
+
+def test_training_sees_every_modality(consistency_model, make_batch):
+    batch = contradictory_batch(make_batch, consistency_model)
+    trained = consistency_model.train()(batch).logits
+    consistency_model.consistency = None
+    torch.testing.assert_close(trained, consistency_model.eval()(batch).logits)

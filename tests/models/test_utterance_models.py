@@ -7,7 +7,8 @@ import torch
 from utterance_batches import batch_of, utterances
 
 from mmerc.models.registry import _MODELS, load_model
-from mmerc.prediction.effects import measure_effects, probabilities
+from mmerc.prediction.averaging import predict_probabilities
+from mmerc.prediction.effects import predict_with_effects
 from mmerc.training.optimization import _parameter_groups
 from mmerc.training.recipe import TrainingConfig
 
@@ -172,7 +173,7 @@ def test_effects_of_leaving_out(make_sound_model, batch):
     alone = batch_of([[item] for item in utterances((4,), tokenizer=model.tokenizer)[0]])
     with torch.inference_mode():
         whole = model(alone)
-        effects = measure_effects(model, alone, whole.logits.softmax(-1))
+        effects = predict_with_effects(model, alone, model.weigh_modalities(alone))[1]
         silent = alone.with_present(
             {**alone.present, "audio": torch.zeros_like(alone.present["audio"])}
         )
@@ -186,15 +187,15 @@ def test_effects_of_leaving_out(make_sound_model, batch):
 def test_audio_and_tokens_stay_with_their_utterance(model, groups, batch):
     """Conversations of several utterances: each is encoded again separately."""
     model.eval()
-    whole = probabilities(model, batch)
-    actual = measure_effects(model, batch, whole).context
+    whole = predict_probabilities(model, batch)
+    actual = predict_with_effects(model, batch, model.weigh_modalities(batch))[1].context
     for row, group in enumerate(groups):
         for i, item in enumerate(group):
             if len(group) == 1:
                 assert actual[row, i].isnan()
                 continue
             chosen = whole[row, i].argmax()
-            less = probabilities(model, batch_of([[item]]))[0, 0, chosen]
+            less = predict_probabilities(model, batch_of([[item]]))[0, 0, chosen]
             lost = whole[row, i, chosen] - less
             torch.testing.assert_close(actual[row, i], lost, atol=1e-5, rtol=1e-3)
 

@@ -8,7 +8,7 @@ import torch
 from mmerc.conversation import MODALITIES
 from mmerc.data.batches import _Collate
 from mmerc.models.registry import _MODELS
-from mmerc.prediction.effects import measure_effects, probabilities, with_encoded_text
+from mmerc.prediction.effects import predict_with_effects, with_encoded_text
 from mmerc.prediction.run_model import run_model
 
 SIZES = (5, 1, 3)
@@ -98,7 +98,7 @@ def test_text_only_model_has_no_effects(make_model, make_examples):
 @torch.inference_mode()
 def test_single_utterance_is_not_encoded_again_for_context(make_model, make_batch):
     model, batch = make_model("df-erc").eval(), make_batch((1, 1))
-    whole, passes = probabilities(model, batch), []
+    weights, passes = model.weigh_modalities(batch), []
     model.register_forward_hook(lambda *_: passes.append(1))
-    assert measure_effects(model, batch, whole).context.isnan().all()
-    assert len(passes) == len(model.inputs.output_widths)
+    assert predict_with_effects(model, batch, weights)[1].context.isnan().all()
+    assert len(passes) == 1  # all sets together

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from mmerc.conversation import Modality
 
+ModalitySet = tuple[Modality, ...]
+ModalityWeights = Mapping[ModalitySet, Tensor]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextWindows:

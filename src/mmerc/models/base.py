@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mmerc.conversation import MODALITIES, Modality
-from mmerc.data.batch import ConversationBatch
+from mmerc.data.batch import ConversationBatch, ModalityWeights
 from mmerc.data.batches import AnyTokenizer
 from mmerc.errors import InputError
 from mmerc.files import (
@@ -109,17 +109,15 @@ class Explanation:
 class ModelOutput:
     """A model's output for a batch.
 
-    ``losses`` are the unweighted terms by name; training minimises ``loss``. ``used`` marks the
-    modalities used for the prediction; empty if all present ones are used.
+    ``losses`` are the unweighted terms by name; training minimises ``loss``.
 
-    Shape: logits [B, N, K]; every loss a scalar; ``used[m]`` [B, N] bool.
+    Shape: logits [B, N, K]; every loss a scalar.
     """
 
     logits: Tensor
     losses: Mapping[str, Tensor]
     loss: Tensor
     explanation: Explanation = field(default_factory=Explanation)
-    used: Mapping[Modality, Tensor] = field(default_factory=dict)
 
 
 _Config = TypeVar("_Config", bound=ModelConfig)
@@ -195,11 +193,11 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         model._modules = {**self._modules, "inputs": inputs}
         return model
 
-    def apply_conversation_steps(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
-        """Apply everything that depends on whole conversations: levelling, leaving out modalities.
+    def level_conversations(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
+        """Level the vectors of whole conversations.
 
-        Returns a model with shared weights that skips both steps, and the new batch. Single
-        utterances taken from this batch stay normalised by their speaker.
+        Returns a model with shared weights that does not level again, and the levelled batch.
+        Single utterances taken from this batch stay normalised by their speaker.
         """
         if self.inputs.levelling is None:
             return self.with_levelling(None), batch
@@ -207,6 +205,14 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         levelled = {m: self.inputs.restore_scale(self.inputs.level(batch, m), m) for m in given}
         batch = batch.with_features({**batch.features, **levelled})
         return self.with_levelling(None), batch
+
+    def weigh_modalities(self, batch: ConversationBatch) -> ModalityWeights:
+        """Weigh the predictions from different sets of modalities; only all together count here.
+
+        A prediction is the weighted mean of the predictions from each set
+        (``mmerc.prediction.averaging``). Shape: -> {set: [B, N]}.
+        """
+        return {tuple(self.inputs.output_widths): torch.ones_like(batch.mask, dtype=torch.float)}
 
     def fit(self, statistics: TrainingStatistics) -> None:
         """Store the statistics of the training split, before training starts."""
@@ -219,6 +225,13 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
     def calibrate(self, logits: Tensor, used: Mapping[Modality, Tensor] | None = None) -> Tensor:
         """Return the logits for prediction: with offsets, temperature-scaled, adapted.
 
+        ``used`` as in ``scale``. Shape: logits [..., K] -> [..., K] float32.
+        """
+        return self.adapt(self.scale(logits, used))
+
+    def scale(self, logits: Tensor, used: Mapping[Modality, Tensor] | None = None) -> Tensor:
+        """Add the offsets to logits, and divide by the temperature.
+
         ``logit_offsets``: one value per class (``mmerc.training.prior``). ``temperatures`` has one
         value per set of modalities (``modality_key``); ``temperature`` applies to all other sets,
         and to all utterances if ``used`` is not given.
@@ -229,19 +242,15 @@ class ConversationModel(nn.Module, ABC, Generic[_Config]):
         if self.logit_offsets is not None:
             logits = logits + logits.new_tensor(self.logit_offsets)
         named = {m: used[m] for m in self.inputs.output_widths if used and m in used}
-        logits = logits / find_temperatures(self.temperatures, named, self.temperature)
+        return logits / find_temperatures(self.temperatures, named, self.temperature)
+
+    def adapt(self, logits: Tensor) -> Tensor:
+        """Apply the adaptation to a user's labels, if any. Shape: [..., K] -> [..., K]."""
         return logits if self.adaptation is None else self.adaptation.apply(logits)
 
-    def calibrate_output(self, output: ModelOutput, batch: ConversationBatch) -> Tensor:
-        """Return a batch's logits for prediction. Shape: -> [B, N, K] float32."""
-        return self.calibrate(output.logits, self.used_modalities(output, batch))
-
-    def used_modalities(
-        self, output: ModelOutput, batch: ConversationBatch
-    ) -> Mapping[Modality, Tensor]:
-        """Return the modalities that a prediction uses. Shape: -> {m: [B, N] bool}."""
-        names = self.inputs.output_widths
-        return output.used or {m: batch.present[m] & batch.mask for m in names}
+    def find_used(self, batch: ConversationBatch) -> Mapping[Modality, Tensor]:
+        """Mark the modalities that the model uses. Shape: -> {m: [B, N] bool}."""
+        return {m: batch.present[m] & batch.mask for m in self.inputs.output_widths}
 
     @property
     def compares_conversations(self) -> bool:

@@ -7,15 +7,22 @@ probability of the predicted emotion, can be measured for any model and is compa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from mmerc.conversation import Modality
-from mmerc.data.batch import ConversationBatch, map_tensors
+from mmerc.data.batch import ConversationBatch, ModalityWeights, map_tensors
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
+from mmerc.prediction.averaging import (
+    AveragedOutput,
+    predict_sets,
+    share_of,
+    without_modality,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +30,12 @@ class Effects:
     """Decrease of the predicted emotion's probability when an input is left out.
 
     Shape: ``modalities[m]`` and ``context`` [B, N], -1 to 1. Above 0: it supported the prediction;
-    below 0: it opposed it; NaN if the modality is absent or the only one, or there is no context.
+    below 0: it opposed it; NaN if the modality is absent, left out or the only one, or there is no
+    context. ``context`` is None if nothing was measured.
     """
 
-    modalities: Mapping[Modality, Tensor]
-    context: Tensor
+    modalities: Mapping[Modality, Tensor] = field(default_factory=dict)
+    context: Tensor | None = None
 
 
 def with_encoded_text(
@@ -40,42 +48,46 @@ def with_encoded_text(
     return replace(batch, features={**batch.features, "text": vectors}, windows=None)
 
 
-def measure_effects(model: AnyModel, batch: ConversationBatch, complete: Tensor) -> Effects:
-    """Predict again without each modality and without context.
+def predict_with_effects(
+    model: AnyModel, batch: ConversationBatch, weights: ModalityWeights
+) -> tuple[AveragedOutput, Effects]:
+    """Predict a batch, and predict again without each modality and without context.
 
-    Without context, every utterance is a separate conversation; vectors of a text encoder that
-    reads whole conversations are kept (``scope`` of TextEncoderConfig).
-
-    Shape: complete [B, N, K], the probabilities with all inputs.
+    The sets of modalities keep their ``weights``. Without context, every utterance is a separate
+    conversation; vectors of a text encoder that reads whole conversations are kept (``scope`` of
+    TextEncoderConfig).
     """
-    predicted = complete.argmax(-1, keepdim=True)
+    reduced = {m: without_modality(m, batch, weights) for m in model.inputs.output_widths}
+    measurable = {
+        m: (share_of(m, batch, weights) > 0) & (torch.stack(list(rest.values())).sum(0) > 0)
+        for m, rest in reduced.items()
+        if rest
+    }
+    measured = {m: reduced[m] for m, at in measurable.items() if at.any()}
+    needed = dict.fromkeys(chain(weights, *measured.values()))
+    predictions = predict_sets(model, batch, needed)
+    output = predictions.average(weights)
+    predicted = output.probabilities.argmax(-1, keepdim=True)
+    unknown = torch.full(batch.mask.shape, torch.nan, device=batch.mask.device)
 
-    def loss_of_probability(reduced: ConversationBatch) -> Tensor:
-        difference = complete - probabilities(model, reduced).view_as(complete)
-        return difference.gather(-1, predicted).squeeze(-1)
+    def loss_of_probability(reduced: Tensor, where: Tensor) -> Tensor:
+        difference = (output.probabilities - reduced).gather(-1, predicted).squeeze(-1)
+        return difference.masked_fill(~where, torch.nan)
 
-    present = {m: batch.present[m] & batch.mask for m in model.inputs.output_widths}
-    modalities: dict[Modality, Tensor] = {}
-    for m, mask in present.items():
-        others = [other for name, other in present.items() if name != m]
-        if not others:
-            continue
-        measurable = mask & torch.stack(others).any(0)
-        effect = torch.full(mask.shape, torch.nan, device=mask.device)
-        if measurable.any():
-            without = batch.with_present({**batch.present, m: torch.zeros_like(mask)})
-            effect = torch.where(measurable, loss_of_probability(without), effect)
-        modalities[m] = effect
-    alone = batch.mask.sum(1, keepdim=True) < 2
-    context = torch.full(batch.mask.shape, torch.nan, device=batch.mask.device)
-    if not alone.all():
-        context = loss_of_probability(split_conversations(batch)).masked_fill(alone, torch.nan)
-    return Effects(modalities=modalities, context=context)
-
-
-def probabilities(model: AnyModel, batch: ConversationBatch) -> Tensor:
-    """Run a model, with its temperatures. Shape: -> [B, N, K]."""
-    return model.calibrate_output(model(batch), batch).softmax(-1)
+    modalities = {
+        m: loss_of_probability(predictions.average_probabilities(measured[m]), at)
+        if m in measured
+        else unknown
+        for m, at in measurable.items()
+    }
+    context = unknown
+    several = batch.mask.sum(1, keepdim=True) > 1
+    if several.any():
+        single = {s: weight.reshape(-1, 1) for s, weight in weights.items()}
+        alone = predict_sets(model, split_conversations(batch), single)
+        without = alone.average_probabilities(single).view_as(output.probabilities)
+        context = loss_of_probability(without, several)
+    return output, Effects(modalities=modalities, context=context)
 
 
 def split_conversations(batch: ConversationBatch) -> ConversationBatch:

@@ -17,13 +17,14 @@ from mmerc.data.examples import Example, TextInput, build_examples
 from mmerc.data.sounds import Sounds
 from mmerc.data.utterance_batches import split_utterances, with_sounds
 from mmerc.features.store import FeatureTable
-from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import AnyModel
 from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.nn.text_encoder import TextEncoder
-from mmerc.prediction.effects import measure_effects, with_encoded_text
+from mmerc.prediction.averaging import predict_sets, share_of
+from mmerc.prediction.effects import Effects, predict_with_effects, with_encoded_text
 from mmerc.threads import one_thread
 
+_HALF = 0.5
 _FEW_UTTERANCES = 128  # fusing them takes a tenth of a second
 
 
@@ -34,8 +35,9 @@ class PredictionTensors:
     Shape: probabilities [M, K]; labels [M] int (-100 unknown); weights[m], similarity and
     context_weight [M], NaN if the model or the utterance has none; effects[m] and context_effect
     [M] (``mmerc.prediction.effects``), NaN if not measured; layer_weights[m] [M, F], for models
-    with layer-wise fusion; left_out[m] [M] bool, where the model ignores a present modality
-    (measured with the effects); used[m] [M] bool, the modalities used.
+    with layer-wise fusion; left_out[m] [M] bool, where sets without a present modality have more
+    than half of the weight (``mmerc.prediction.averaging``); used[m] [M] bool, the modalities of
+    the set with the largest weight.
     """
 
     probabilities: Tensor
@@ -113,8 +115,8 @@ def run_model(
 ) -> PredictionTensors:
     """Predict every utterance, in the order of ``examples``, on the model's device.
 
-    ``effects``: also measure the effect of leaving out each modality and the context;
-    ``window_encoder`` then runs the text encoder. ``size``: number of examples per batch.
+    ``effects``: also measure the effect of leaving out each modality and the context.
+    ``window_encoder`` runs the text encoder. ``size``: number of examples per batch.
     """
     device = model.class_weights.device
     parts: dict[int, PredictionTensors] = {}
@@ -148,44 +150,40 @@ def _run_batch(
     model: AnyModel, batch: ConversationBatch, *, effects: bool, window_encoder: WindowEncoder
 ) -> PredictionTensors:
     """Predict one batch; the outputs are [B, N] instead of [M]."""
-    if effects:
-        batch = with_encoded_text(model, batch, window_encoder=window_encoder)
-    encoded = batch.windows is None and batch.tokens is None and batch.waveforms is None
+    batch = with_encoded_text(model, batch, window_encoder=window_encoder)
+    encoded = batch.tokens is None and batch.waveforms is None
     with one_thread(wanted=encoded and batch.mask.numel() <= _FEW_UTTERANCES):
         return _run_encoded(model, batch, effects=effects)
 
 
 def _run_encoded(model: AnyModel, batch: ConversationBatch, *, effects: bool) -> PredictionTensors:
-    """Predict one batch; with ``effects``, its text is encoded."""
-    left_out: Mapping[Modality, Tensor] = {}
+    """Predict one batch whose text is encoded."""
+    model, batch = model.level_conversations(batch)
+    weights = model.weigh_modalities(batch)
     if effects:
-        given = batch.present
-        model, batch = model.apply_conversation_steps(batch)
-        left_out = {m: given[m] & ~batch.present[m] for m in model.inputs.output_widths}
-    # The losses are not needed, and the labels may differ from the training labels.
-    output = model(replace(batch, labels=torch.full_like(batch.labels, UNKNOWN_LABEL)))
+        output, measured = predict_with_effects(model, batch, weights)
+    else:
+        output, measured = predict_sets(model, batch, weights).average(weights), Effects()
     explanation = output.explanation
-    used = model.used_modalities(output, batch)
-    probabilities = model.calibrate(output.logits, used).softmax(-1)
-    measured = measure_effects(model, batch, probabilities) if effects else None
+    shares = {m: share_of(m, batch, weights) for m in model.inputs.output_widths}
     nothing = torch.full(batch.mask.shape, torch.nan)
     return PredictionTensors(
-        probabilities=probabilities,
+        probabilities=output.probabilities,
         labels=batch.labels,
         weights={
-            m: weight.float().masked_fill(~batch.present[m], torch.nan)
+            m: weight.float().masked_fill(shares[m] == 0, torch.nan)
             for m, weight in explanation.weights.items()
         },
         similarity=nothing if explanation.similarity is None else explanation.similarity.float(),
         context_weight=(
             nothing if explanation.context_weight is None else explanation.context_weight.float()
         ),
-        effects={} if measured is None else measured.modalities,
-        context_effect=nothing if measured is None else measured.context,
-        left_out=left_out,
-        used=used,
+        effects=measured.modalities,
+        context_effect=nothing if measured.context is None else measured.context,
+        left_out={m: batch.present[m] & (share < _HALF) for m, share in shares.items()},
+        used=output.used,
         layer_weights={
-            m: weights.float().masked_fill(~batch.present[m].unsqueeze(-1), torch.nan)
+            m: weights.float().masked_fill(shares[m].unsqueeze(-1) == 0, torch.nan)
             for m, weights in explanation.layer_weights.items()
         },
     )

@@ -22,8 +22,8 @@ class UtterancePrediction:
 
     Measured for any model by leaving inputs out: ``effects`` of each modality and
     ``context_effect``, the decrease of the predicted emotion's probability (-1 to 1; below 0 if it
-    grows). None if the modality is absent or nothing would remain. ``left_out``: whether the model
-    ignored a present modality because it contradicts the others throughout.
+    grows). None if the modality is absent or nothing would remain. ``left_out``: whether a
+    present modality has less than half of the weight, because it contradicts the others throughout.
 
     If prediction sets were requested (else None): ``emotions``, the set that contains the
     utterance's label with the chosen probability, most probable label first; ``unsure``, true if

@@ -182,8 +182,7 @@ def _train(
             unknown = torch.full_like(batch.labels, UNKNOWN_LABEL)
             with torch.autocast("cpu", torch.bfloat16, enabled=fast_bfloat16("cpu")):
                 output = model(replace(batch, labels=unknown))
-            output = replace(output, logits=output.logits.float())
-            logits = model.calibrate_output(output, batch)
+            logits = model.calibrate(output.logits.float(), model.find_used(batch))
             loss = cross_entropy(
                 logits.flatten(0, 1), batch.labels.flatten(), ignore_index=UNKNOWN_LABEL
             )

@@ -23,7 +23,8 @@ from mmerc.data.shifted_sound import extract_shifted_sound
 from mmerc.evaluation.metrics import expected_calibration_error, weighted_f1_from_confusion
 from mmerc.media.sound_shifts import SOUND_SHIFTS
 from mmerc.models.base import AnyModel
-from mmerc.prediction.effects import probabilities, with_encoded_text
+from mmerc.prediction.averaging import predict_probabilities
+from mmerc.prediction.effects import with_encoded_text
 from mmerc.prediction.run_model import build_model_examples
 from mmerc.training.joined_conversations import join_conversations
 from mmerc.training.scoring import count_pairs
@@ -148,7 +149,7 @@ def _score_subset(model: AnyModel, batches: _Batches, subset: _Subset) -> tuple[
         present = {m: at & (m in subset) for m, at in batch.present.items()}
         labelled = batch.labels >= 0
         gold.append(batch.labels[labelled])
-        predicted.append(probabilities(model, batch.with_present(present))[labelled])
+        predicted.append(predict_probabilities(model, batch.with_present(present))[labelled])
     labels, scores = torch.cat(gold), torch.cat(predicted)
     confusion = count_pairs(labels, scores).numpy()
     error = expected_calibration_error(labels.numpy(), scores.numpy())

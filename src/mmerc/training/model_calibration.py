@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmerc.conversation import Modality
-from mmerc.data.batch import ConversationBatch
+from mmerc.data.batch import TextWindows
 from mmerc.data.corpus import PreparedCorpus
 from mmerc.data.modality_subsets import modality_subsets, restrict_modalities
 from mmerc.evaluation.calibration import fit_temperature, temper
@@ -19,7 +18,7 @@ from mmerc.evaluation.conformal import choose_method, gold_scores, thin_scores
 from mmerc.evaluation.conversation_folds import assign_folds
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
-from mmerc.models.inputs import ModalityInputs
+from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.models.set_scores import ModalityScores, ScoreGrid, SetScores, modality_key
 from mmerc.nn.text_encoder import TextEncoder
 from mmerc.training.scoring import predict_corpus
@@ -37,20 +36,20 @@ def calibrate_model(model: AnyModel, corpus: PreparedCorpus) -> None:
     model.temperature, model.temperatures, model.set_scores = 1.0, {}, None
     temperatures: dict[str, float] = {}
     scores: dict[str, ModalityScores] = {}
-    with remember_text(model):
-        for subset in _find_subsets(model):
-            part = restrict_modalities(corpus, subset) if subset else corpus
-            predictions = predict_corpus(model, part, "valid").with_gold()
-            predictions = select_complete(model, part, predictions, subset)
-            if len(predictions):
-                key = modality_key(subset) or "none"
-                temperatures[key] = fit_temperature(predictions)
-                tempered = _temper_by_fold(predictions)
-                scores[key] = score_labels(
-                    tempered.probabilities.astype(np.float64),
-                    tempered.gold,
-                    _number_conversations(tempered),
-                )
+    encoder = remember_windows()
+    for subset in _find_subsets(model):
+        part = restrict_modalities(corpus, subset) if subset else corpus
+        predictions = predict_corpus(model, part, "valid", window_encoder=encoder).with_gold()
+        predictions = select_complete(model, part, predictions, subset)
+        if len(predictions):
+            key = modality_key(subset) or "none"
+            temperatures[key] = fit_temperature(predictions)
+            tempered = _temper_by_fold(predictions)
+            scores[key] = score_labels(
+                tempered.probabilities.astype(np.float64),
+                tempered.gold,
+                _number_conversations(tempered),
+            )
     if not scores:
         temperatures[""] = fit_temperature(predict_corpus(model, corpus, "valid"))
     model.temperature = next(iter(temperatures.values()))
@@ -113,25 +112,18 @@ def _number_conversations(predictions: Predictions) -> NDArray[np.intp]:
     return np.asarray(numbers, dtype=np.intp)
 
 
-@contextmanager
-def remember_text(model: AnyModel) -> Iterator[None]:
-    """Encode the text of each batch only once while a model runs on several sets."""
-    inputs, known = model.inputs, dict[tuple[bytes, torch.Size], torch.Tensor]()
+def remember_windows() -> WindowEncoder:
+    """Return a window encoder that encodes the same windows only once."""
+    known: dict[tuple[bytes, torch.Size], torch.Tensor] = {}
 
-    def encode(batch: ConversationBatch, encoder: TextEncoder) -> torch.Tensor:
-        if batch.windows is None:
-            return ModalityInputs.encode_text(batch, encoder)
-        tensors = (batch.windows.token_ids, batch.windows.pool_into)
-        key = b"".join(item.cpu().numpy().tobytes() for item in tensors), batch.mask.shape
+    def encode(windows: TextWindows, encoder: TextEncoder, shape: torch.Size) -> torch.Tensor:
+        tensors = (windows.token_ids, windows.pool_into)
+        key = b"".join(item.cpu().numpy().tobytes() for item in tensors), shape
         if key not in known:
-            known[key] = ModalityInputs.encode_text(batch, encoder)
+            known[key] = encode_windows(windows, encoder, shape)
         return known[key]
 
-    inputs.__dict__["encode_text"] = encode
-    try:
-        yield
-    finally:
-        del inputs.__dict__["encode_text"]
+    return encode
 
 
 def select_complete(

@@ -17,6 +17,8 @@ from mmerc.evaluation.metrics import weighted_f1_from_confusion
 from mmerc.models.base import AnyModel
 from mmerc.nn.classification import soft_label_loss
 from mmerc.nn.reduction import reduce_items
+from mmerc.prediction.averaging import predict_probabilities
+from mmerc.prediction.effects import with_encoded_text
 from mmerc.training.disturbances import disturb_conversations
 from mmerc.training.joined_conversations import join_randomly
 from mmerc.training.loss_means import LossMeans
@@ -161,11 +163,11 @@ class TrainingModule(lightning.LightningModule):
                 torch.manual_seed(batch_idx)  # the same mixtures in every validation
                 batch = _mix_vectors(batch, self.settings.vector_mixing)
         for number, (name, model) in enumerate(self.candidates.items()):
-            output = model(batch)
             if self.settings.schedule == "plateau" and number == 0:
-                size = int((batch.labels >= 0).sum())
-                self.log(VALID_LOSS, output.loss, on_epoch=True, batch_size=size, sync_dist=True)
-            self.confusions[name] += count_pairs(batch.labels, model.calibrate(output.logits))
+                size, loss = int((batch.labels >= 0).sum()), model(batch).loss
+                self.log(VALID_LOSS, loss, on_epoch=True, batch_size=size, sync_dist=True)
+            scores = predict_probabilities(model, with_encoded_text(model, batch))
+            self.confusions[name] += count_pairs(batch.labels, scores)
 
     def on_validation_epoch_end(self) -> None:
         scores = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,7 +35,7 @@ from mmerc.training.card_tables import (
     table,
 )
 from mmerc.training.modality_shifts import ShiftTable, measure_shifts
-from mmerc.training.model_calibration import calibrate_model, remember_text, select_complete
+from mmerc.training.model_calibration import calibrate_model, remember_windows, select_complete
 from mmerc.training.recipe_files import load_recipe
 from mmerc.training.scoring import predict_corpus
 
@@ -160,24 +161,24 @@ def _measure_packaged(
     scores: dict[tuple[Modality, ...], Scores] = {}
     sets: dict[tuple[Modality, ...], SetCoverage] = {}
     every, *fewer = modality_subsets(tuple(model.inputs.output_widths))
-    with remember_text(model):
-        whole = restrict_modalities(corpus, every)
-        tested = predict_corpus(model, whole, "test")
-        abstention = measure_abstention(predict_corpus(model, whole, "valid"), tested)
-        for subset in (every, *fewer):
-            report(f"scoring the test split: {join_names(subset)}")
-            part = restrict_modalities(corpus, subset)
-            predictions = tested if subset == every else predict_corpus(model, part, "test")
-            scores[subset] = score(predictions)
-            stored = None if model.set_scores is None else model.set_scores.find(subset)
-            predictions = select_complete(model, part, predictions.with_gold(), subset)
-            if stored is not None and len(predictions):
-                thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
-                sets[subset] = measure_coverage(predictions, stored.method, thresholds)
-        calibrated = model.temperature, model.temperatures
-        model.temperature, model.temperatures = 1.0, {}
-        before = score(predict_corpus(model, corpus, "test"))
-        model.temperature, model.temperatures = calibrated
+    predict = partial(predict_corpus, model, window_encoder=remember_windows())
+    whole = restrict_modalities(corpus, every)
+    tested = predict(whole, "test")
+    abstention = measure_abstention(predict(whole, "valid"), tested)
+    for subset in (every, *fewer):
+        report(f"scoring the test split: {join_names(subset)}")
+        part = restrict_modalities(corpus, subset)
+        predictions = tested if subset == every else predict(part, "test")
+        scores[subset] = score(predictions)
+        stored = None if model.set_scores is None else model.set_scores.find(subset)
+        predictions = select_complete(model, part, predictions.with_gold(), subset)
+        if stored is not None and len(predictions):
+            thresholds = find_thresholds(stored, SetRequest(level=LEVEL))
+            sets[subset] = measure_coverage(predictions, stored.method, thresholds)
+    calibrated = model.temperature, model.temperatures
+    model.temperature, model.temperatures = 1.0, {}
+    before = score(predict(corpus, "test"))
+    model.temperature, model.temperatures = calibrated
     return Packaged(
         temperature=model.temperature, before=before, scores=scores, sets=sets,
         abstention=abstention, shifts=shifts,

@@ -9,6 +9,7 @@ from mmerc.data.corpus import PreparedCorpus
 from mmerc.errors import InputError, UsageError
 from mmerc.evaluation.predictions import Predictions
 from mmerc.models.base import AnyModel
+from mmerc.models.inputs import WindowEncoder, encode_windows
 from mmerc.prediction.run_model import build_model_examples, run_model
 from mmerc.training.hardware import Hardware
 
@@ -23,12 +24,18 @@ def check_sounds(corpus: PreparedCorpus) -> None:
 
 
 def predict_corpus(
-    model: AnyModel, corpus: PreparedCorpus, split: str, *, hardware: Hardware | None = None
+    model: AnyModel,
+    corpus: PreparedCorpus,
+    split: str,
+    *,
+    hardware: Hardware | None = None,
+    window_encoder: WindowEncoder = encode_windows,
 ) -> Predictions:
     """Predict one split of a corpus with the model's labels (in any order).
 
-    The model is moved to ``hardware`` (by default the fastest available) and back. InputError for a
-    corpus with other labels or without the split.
+    The model is moved to ``hardware`` (by default the fastest available) and back.
+    ``window_encoder`` runs the text encoder. InputError for a corpus with other labels or without
+    the split.
     """
     if set(corpus.labels) != set(model.labels):
         problem = (
@@ -42,7 +49,8 @@ def predict_corpus(
         check_sounds(corpus)
     examples = build_model_examples(model, conversations, corpus.features, corpus.sounds)
     home = model.class_weights.device
-    outputs = run_model(model.to((hardware or Hardware()).device), examples)
+    model.to((hardware or Hardware()).device)
+    outputs = run_model(model, examples, window_encoder=window_encoder)
     model.to(home)
     pairs = [(item.id, utterance.id) for item in conversations for utterance in item.utterances]
     return Predictions(

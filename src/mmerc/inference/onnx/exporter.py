@@ -18,7 +18,13 @@ from mmerc.version import __version__
 
 _OPSET = 18
 _TRACED = (3, 5, 2)  # conversation lengths for tracing the graph
-_TRIED = (_TRACED, (1,), (6, 1, 9, 4), (12,) * 5)  # conversation lengths for testing the file
+_TRIED = (
+    _TRACED,
+    (1,),
+    (6, 1, 9, 4),
+    (12,) * 5,
+    (45, 22),
+)  # conversation lengths for testing the file
 _TOLERANCE = 1e-4  # for logits: float32 sums in a different order
 
 

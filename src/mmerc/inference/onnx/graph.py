@@ -12,6 +12,7 @@ from mmerc.data.batch import ConversationBatch
 from mmerc.inference.onnx.recurrent import replace_recurrent
 from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import AnyModel
+from mmerc.prediction.averaging import predict_sets
 
 OUTPUTS = ("logits", "probabilities")
 
@@ -51,8 +52,10 @@ class Graph(nn.Module):
             labels=torch.full_like(speakers, UNKNOWN_LABEL),
             indices=torch.zeros_like(speakers[:, 0]),
         )
-        output = self.model(batch)
-        return output.logits, self.model.calibrate_output(output, batch).softmax(-1)
+        weights = self.model.weigh_modalities(batch)
+        output = predict_sets(self.model, batch, weights).average(weights)
+        shape = (*batch.mask.shape, len(self.model.labels))  # fixed: averaging leaves it open
+        return output.logits.reshape(shape), output.probabilities.reshape(shape)
 
 
 def random_inputs(graph: Graph, lengths: tuple[int, ...], *, seed: int) -> tuple[Tensor, ...]:

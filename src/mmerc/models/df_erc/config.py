@@ -31,8 +31,8 @@ class DfErcConfig(ModelConfig):
     (weights trained only by the emotion loss).
 
     Our additions, off by default:
-    ``consistency``: prediction ignores a modality that contradicts the others throughout a
-    conversation (``mmerc.models.df_erc.consistency``).
+    ``consistency``: predictions give less weight to a modality that contradicts the others
+    throughout a conversation (``mmerc.models.df_erc.consistency``).
     ``recognisers``: audio and video are fused as the log probabilities of small classifiers, which
     also predict utterances without text (``mmerc.models.df_erc.recognisers``).
     ``normalise_contribution``: the weights of an utterance sum to 1.

@@ -1,4 +1,4 @@
-"""Leave out a modality that contradicts the others throughout a recording (ours, not DF-ERC's).
+"""Weigh the sets of modalities by how well they agree throughout a recording (ours, not DF-ERC's).
 
 Someone else's face, or a voice over a bad line, does not lower DF-ERC's estimate of Eq. 12, which
 reads only the modality's own vector. Such a modality is recognisable over many utterances: it is
@@ -7,37 +7,41 @@ unrelated to what the other modalities show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 
 from mmerc.conversation import Modality
+from mmerc.data.batch import ModalitySet
+from mmerc.data.modality_subsets import modality_subsets
 
 _SMOOTHING = 0.05  # share of the class frequencies mixed into each classifier's probabilities
-_TRUST = (0.0, 0.5, 1.0)  # exponents of a classifier's evidence
-_ENOUGH = 40  # utterances
+_TRUST = (0.5, 1.0)  # exponents of a classifier's evidence
+_ENOUGH = 20  # utterances
 _PRIOR = 10.0  # utterances
 _STEPS = 10
-_TIE = 1e-4  # in favour of text, then audio
+_TEMPERATURE = 0.5  # nats
+_LEAST_WEIGHT = 1e-3
 
 
 class ModalityConsistency(nn.Module):
-    """Find the modalities of a conversation that show the same emotions.
+    """Weigh the sets of a conversation's modalities by the evidence that they agree.
 
     The classifiers of Eq. 10 estimate the emotion from each modality by itself. The evidence that
-    modalities share an emotion k, rather than each showing its own, is summed over the
+    the modalities of a set share an emotion k, rather than each showing its own, is summed over the
     utterances: log sum_k f(k) prod_m p_m(k) / f(k), where f are the emotions' frequencies in this
     conversation, and p_m(k) the probabilities given f. Each p_m / f is raised to the power of a
-    trust and normalised again. The trusts with the most evidence are chosen; a modality with
-    trust 0 is left out.
+    trust and normalised again; the trusts with the most evidence count. The weight of a set is the
+    softmax of its evidence, divided by a temperature.
 
     [decided] f is estimated by expectation maximisation over all modalities, with a prior of ten
-    utterances from training. Trusts are 0, 0.5 and 1; 0.5 keeps a modality with an overconfident
-    classifier. A conversation needs 40 utterances with two modalities (chosen on validation: with
-    30, consistent modalities are left out too). If no two modalities are consistent, the first of
-    text, audio, video stays.
+    utterances from training. Trusts are 0.5 and 1; 0.5 keeps a modality with an overconfident
+    classifier. The temperature is 0.5 nats. Weights below 0.001 count as 0. The sets are those of
+    at least two of the conversation's modalities, and the first of text, audio, video alone: if
+    nothing agrees, it is the most reliable. A conversation needs 20 utterances with two modalities;
+    until then the set of all has weight 1. (All chosen on validation.)
 
     ``causal``: each utterance is judged without later utterances.
     """
@@ -55,34 +59,55 @@ class ModalityConsistency(nn.Module):
 
     def forward(
         self, logits: Mapping[Modality, Tensor], present: Mapping[Modality, Tensor]
-    ) -> Mapping[Modality, Tensor]:
-        """Mark where each modality is present and not left out.
+    ) -> dict[ModalitySet, Tensor]:
+        """Return the weight of each set of modalities for each utterance; they add up to 1.
 
-        Shape: logits[m] [B, N, K], present[m] [B, N] bool -> {m: [B, N] bool}.
+        Shape: logits[m] [B, N, K], present[m] [B, N] bool -> {set: [B, N]}.
         """
         modalities = tuple(logits)
-        if len(modalities) < 2:
-            return present
-        chances = {m: self.smooth(logits[m]) for m in modalities}
+        sets = list(modality_subsets(modalities))
+        evidence = torch.stack(list(self.measure_evidence(logits, present, sets)))
+        possible = self.find_possible(present, sets)
+        weights = (evidence / _TEMPERATURE).masked_fill(~possible, -torch.inf).softmax(0)
+        weights = weights.masked_fill(weights < _LEAST_WEIGHT, 0.0)
+        everything = torch.tensor([s == modalities for s in sets], device=weights.device)
+        judged = self.has_enough(present)
+        weights = torch.where(judged, weights / weights.sum(0), everything[:, None, None].float())
+        return dict(zip(sets, weights, strict=True))
+
+    def measure_evidence(
+        self,
+        logits: Mapping[Modality, Tensor],
+        present: Mapping[Modality, Tensor],
+        sets: Sequence[ModalitySet],
+    ) -> Iterator[Tensor]:
+        """Yield the evidence that each set's modalities agree, in nats. Shape: -> [B, N] each."""
+        chances = {m: self.smooth(logits[m]) for m in logits}
         log_frequencies = self.conversation_frequencies(chances, present).log()
-        ratios = {m: self.log_ratios(chances[m], present[m], log_frequencies) for m in modalities}
-        choices = list(product(range(len(_TRUST)), repeat=len(modalities)))
-        evidence = torch.stack(
-            [
-                self.total(
-                    (
-                        log_frequencies
-                        + sum(ratios[m][i] for m, i in zip(modalities, choice, strict=True))
-                    ).logsumexp(-1)
-                )
-                + _TIE * sum((i > 0) * (len(choice) - place) for place, i in enumerate(choice))
-                for choice in choices
+        ratios = {m: self.log_ratios(chances[m], present[m], log_frequencies) for m in logits}
+        for modalities in sets:
+            totals = [
+                self.total((log_frequencies + sum(combination)).logsumexp(-1))
+                for combination in product(*(ratios[m] for m in modalities))
             ]
-        )
-        best = evidence.argmax(0)  # [B, N]
-        trusted = torch.tensor(choices, device=best.device)[best] > 0  # [B, N, M]
-        few = ~self.has_enough(present)
-        return {m: present[m] & (few | trusted[..., place]) for place, m in enumerate(modalities)}
+            yield torch.stack(totals).amax(0)
+
+    def find_possible(
+        self, present: Mapping[Modality, Tensor], sets: Sequence[ModalitySet]
+    ) -> Tensor:
+        """Mark the sets of modalities that the conversation has. Shape: -> [S, B, N].
+
+        A single modality is possible only if the conversation has no earlier one.
+        """
+        occurs = {m: self.total(at.float()) > 0 for m, at in present.items()}
+        modalities = tuple(present)
+
+        def is_possible(chosen: ModalitySet) -> Tensor:
+            earlier = modalities[: modalities.index(chosen[0])] if len(chosen) == 1 else ()
+            masks = [*(occurs[m] for m in chosen), *(~occurs[m] for m in earlier)]
+            return torch.stack(masks).all(0)
+
+        return torch.stack([is_possible(chosen) for chosen in sets])
 
     def has_enough(self, present: Mapping[Modality, Tensor]) -> Tensor:
         """Mark where a conversation has enough utterances for a decision. Shape: -> [B, N]."""
@@ -113,7 +138,7 @@ class ModalityConsistency(nn.Module):
         return frequencies
 
     def log_ratios(self, chances: Tensor, present: Tensor, log_frequencies: Tensor) -> list[Tensor]:
-        """Return log p(k) / f(k) for every trust; 0 where absent.
+        """Return log p(k) / f(k) for each trust; 0 where absent.
 
         Shape: chances and ``log_frequencies`` (log f) [B, N, K] -> [B, N, K] each.
         """

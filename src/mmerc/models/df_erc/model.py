@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mmerc.conversation import Modality
-from mmerc.data.batch import ConversationBatch
+from mmerc.data.batch import ConversationBatch, ModalityWeights
 from mmerc.labels import UNKNOWN_LABEL
 from mmerc.models.base import ConversationModel, Explanation, ModelOutput
 from mmerc.models.df_erc.config import DfErcConfig
@@ -88,17 +88,19 @@ class DfErc(ConversationModel[DfErcConfig]):
         with self.refusion.prototypes.paused():
             return super().repeat(batch)
 
-    def apply_conversation_steps(self, batch: ConversationBatch) -> tuple[Self, ConversationBatch]:
-        model, batch = super().apply_conversation_steps(batch)
-        if model.consistency is None:
-            return model, batch
-        packing, inputs, present = model.pack_inputs(batch)
-        vectors = model.read_recognised(inputs, model.recognise(inputs), present)
-        trusted = packing.unpack_all(
-            model.find_consistent(model.consistency, vectors, present, packing)
-        )
-        model.consistency = None
-        return model, batch.with_present({**batch.present, **trusted})
+    def weigh_modalities(self, batch: ConversationBatch) -> ModalityWeights:
+        if self.consistency is None:
+            return super().weigh_modalities(batch)
+        packing, inputs, present = self.pack_inputs(batch)
+        present_at = packing.unpack_all(present)
+        # An exported graph must also work for longer conversations than the traced ones.
+        if not _is_tracing() and not self.consistency.has_enough(present_at).any():
+            return super().weigh_modalities(batch)
+        vectors = self.read_recognised(inputs, self.recognise(inputs), present)
+        disentangled = self.disentanglement(vectors, present, packing, with_losses=False).vectors
+        logits = packing.unpack_all(self.fusion.classify(disentangled))
+        weights: ModalityWeights = self.consistency(logits, present_at)
+        return weights if _is_tracing() else {s: w for s, w in weights.items() if w.any()}
 
     def pack_inputs(
         self, batch: ConversationBatch
@@ -110,25 +112,6 @@ class DfErc(ConversationModel[DfErcConfig]):
         vectors, present = self.inputs(batch)
         packing = Packing(batch.mask, skip_padding=self.training)
         return packing, packing.pack_all(vectors), packing.pack_all(present)
-
-    def find_consistent(
-        self,
-        consistency: ModalityConsistency,
-        vectors: Mapping[Modality, Tensor],
-        present: Mapping[Modality, Tensor],
-        packing: Packing,
-    ) -> Mapping[Modality, Tensor]:
-        """Mark where each modality is present and consistent with the others.
-
-        Shape: vectors[m] (before fusion) [U, D_m], present[m] [U] -> {m: [U] bool}.
-        """
-        unpacked = packing.unpack_all(present)
-        # An exported graph must also work for longer conversations than the traced ones.
-        if not _is_tracing() and not consistency.has_enough(unpacked).any():
-            return present
-        disentangled = self.disentanglement(vectors, present, packing, with_losses=False).vectors
-        logits = packing.unpack_all(self.fusion.classify(disentangled))
-        return packing.pack_all(consistency(logits, unpacked))
 
     def recognise(self, vectors: Mapping[Modality, Tensor]) -> Mapping[Modality, Tensor]:
         """Return the logits of audio and video by themselves. Shape: [U, K] each."""
@@ -157,9 +140,6 @@ class DfErc(ConversationModel[DfErcConfig]):
         labels = packing.pack(batch.labels, fill=UNKNOWN_LABEL)
         alone = self.recognise(inputs)
         vectors = self.read_recognised(inputs, alone, present)
-        if self.consistency is not None and not self.training:
-            present = self.find_consistent(self.consistency, vectors, present, packing)
-            vectors = {m: zero_absent(vector, present[m]) for m, vector in vectors.items()}
         vectors = self.text_dropout(vectors)
         disentangled = self.disentanglement(
             vectors, present, packing, with_losses=self.training or _has_labels(labels)
@@ -203,7 +183,6 @@ class DfErc(ConversationModel[DfErcConfig]):
             losses=losses,
             loss=loss,
             explanation=explanation,
-            used=packing.unpack_all(present),
         )
 
 
