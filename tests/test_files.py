@@ -76,7 +76,12 @@ def test_unwritable_path_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"a\xff", r"not UTF-8 text \(byte 1\)"), (b"{", "not JSON")],
+    [
+        (None, "no such file"),
+        (b"a\xff", r"not UTF-8 text \(byte 1\)"),
+        (b"{", "not JSON"),
+        (b'{"a": 1, "a": 2}', "the key 'a' occurs twice in the object"),
+    ],
 )
 def test_unreadable_files_are_refused(tmp_path, content, message):
     if content is not None:

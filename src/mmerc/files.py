@@ -16,6 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from mmerc.errors import InputError, MmercError
+from mmerc.parsing import parse_json
 
 _MAX_NAME = 255  # bytes; limit of common file systems
 _MAX_TEMPORARY = 240  # bytes; leaves room for tempfile's suffix
@@ -193,15 +194,8 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file; InputError with the line if it is damaged."""
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        problem = f"not JSON (line {error.lineno}: {error.msg.lower()})"
-        raise InputError(path, problem, "fix the file or write it again") from error
-    except (ValueError, RecursionError) as error:
-        problem = "JSON with a number that is too long or lists nested too deeply"
-        raise InputError(path, problem, "fix the file or write it again") from error
+    """Read a JSON file; InputError if it is damaged or a key occurs twice in an object."""
+    return parse_json(read_text(path), where=path)
 
 
 def fingerprint(value: object) -> str:

@@ -154,6 +154,11 @@ def test_praat_file_that_starts_before_zero(tmp_path):
         ("a.csv", "start,end,label\n1,x,joy\n", "'x' is not a time in seconds"),
         ("a.jsonl", '{"id": "1", "label": "joy"}\n[1]\n', "line 2: not an object"),
         ("a.jsonl", '{"id"\n', "line 1: not JSON"),
+        (
+            "a.jsonl",
+            '{"id": 1, "label": "a", "label": "b"}',
+            "line 1: the key 'label' occurs twice",
+        ),
         ("a.docx", "x", "not a supported kind of file for labels"),
     ],
 )

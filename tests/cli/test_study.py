@@ -165,7 +165,7 @@ CONTRADICTIONS = {
         "- {file: a.txt, columns: {age: 3}}\n- {file: b.txt, columns: {Age: 3}}",
         "'age' and 'Age' differ only in case",
     ),
-    "a key twice": ("- {file: a.txt, group: x, group: y}", "'group' occurs twice"),
+    "a key twice": ("- {file: a.txt, group: x, group: y}", "the key 'group' of line"),
     "an unknown key": ("- {file: a.txt, age: 3}", "recordings.1.age: no such key"),
     "a part backwards": ("- {file: a.txt, exclude: [9-3]}", "'9-3' is not a part"),
     "out of the folder": ("- file: ../a.txt", "../a.txt is outside the study's folder"),

@@ -65,6 +65,10 @@ BAD = {
         "[" * 100_000,
         "line 2, text: JSON with a number that is too long or lists nested",
     ),
+    "a key twice": (
+        '{"id": "c", "split": "train", "split": "test"}',
+        "text: the key 'split' occurs",
+    ),
     "not an object": ("[1]", "line 2, whole line: input should be"),
     "missing key": ({"id": "x"}, "line 2, conversation 'x', field 'utterances': field required"),
     "no split": (conversation("x", split=None), "field 'split': it is missing"),

@@ -74,6 +74,7 @@ def test_label_map_file_is_read(tmp_path):
         ("label: {a: b}", "label: extra inputs are not permitted"),
         ("labels: {a: [b]}", "labels.a: input should be a valid string"),
         ("labels: {a: b", "not valid YAML"),
+        ("labels:\n  a: b\n  a: c", "the key 'a' of line 2 occurs twice"),
         ("- a", "input should be a valid dictionary"),
     ],
 )

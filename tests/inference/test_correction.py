@@ -348,6 +348,11 @@ def test_other_files_are_refused(tmp_path, stored):
             load_analysis(tmp_path / name)
     with pytest.raises(InputError, match="no such file"):
         load_analysis(tmp_path / "none")
+    line, *rest = result(stored, "jsonl").read_text().splitlines(keepends=True)
+    twice = line.replace('"label":', '"label": "joy", "label":', 1)
+    (tmp_path / "twice.jsonl").write_text("".join([*rest, twice]))
+    with pytest.raises(InputError, match=r"line 25: the key 'label' occurs twice"):
+        load_analysis(tmp_path / "twice.jsonl")
     write_results(replace(ANALYSIS, predictions=PREDICTIONS[:3]), tmp_path / "y", stem="y")
     result(stored, "html").write_bytes((tmp_path / "y" / "y.html").read_bytes())
     with pytest.raises(InputError, match="has 3 utterances, but the table next to it has 25"):

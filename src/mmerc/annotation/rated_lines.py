@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from mmerc.corpora.csv_rows import read_rows, refusing_bad_csv
 from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
 from mmerc.media.text_files import read_small_text
+from mmerc.parsing import parse_json
 
 LABEL_TIER = "emotion"
 ENDINGS = (".csv", ".jsonl", ".eaf", ".TextGrid")
@@ -195,14 +195,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            problem = f"not JSON ({error.msg.lower()})"
-            raise InputError(f"{path}, line {number}", problem, "fix the line") from error
-        except (ValueError, RecursionError) as error:
-            problem = "JSON with a number that is too long or lists nested too deeply"
-            raise InputError(f"{path}, line {number}", problem, "fix the line") from error
+        value = parse_json(line, where=f"{path}, line {number}", fix="fix the line")
         if not isinstance(value, dict):
             raise InputError(f"{path}, line {number}", "not an object", "write one per line")
         if isinstance(value.get("utterances"), list):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +13,7 @@ from mmerc.conversation import Modality, Split
 from mmerc.corpora.error_location import inside
 from mmerc.errors import InputError
 from mmerc.files import read_text
+from mmerc.parsing import parse_json
 
 
 def check_surrogates(text: str) -> str:
@@ -82,14 +82,7 @@ def read_records(file: Path) -> Iterator[tuple[int, ConversationRecord]]:
 
 def _read_record(line: str) -> ConversationRecord:
     """Parse the conversation of a line."""
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        problem = f"not JSON (column {error.colno}: {error.msg.lower()})"
-        raise InputError("text", problem, "write one JSON object per line") from error
-    except (ValueError, RecursionError) as error:
-        problem = "JSON with a number that is too long or lists nested too deeply"
-        raise InputError("text", problem, "write one JSON object per line") from error
+    value = parse_json(line, where="text", fix="write one JSON object per line")
     try:
         return ConversationRecord.model_validate(value)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from mmerc.errors import InputError, UsageError
 from mmerc.files import read_text
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarizers import Diarizer
+from mmerc.parsing import UniqueKeys
 from mmerc.prediction.set_request import SetRequest
 from mmerc.studies.study_recordings import Part
 
@@ -145,7 +146,7 @@ def read_study_file(path: Path) -> StudyFile:
         raise InputError(path, _describe(error), _FIX) from error
 
 
-class _TextLoader(yaml.BaseLoader):
+class _TextLoader(UniqueKeys, yaml.BaseLoader):
     """A loader limited to texts, lists and mappings; refuses duplicate keys."""
 
     def construct_scalar(self, node: Any) -> str:
@@ -153,14 +154,6 @@ class _TextLoader(yaml.BaseLoader):
         if any("\ud800" <= sign <= "\udfff" for sign in text):
             raise yaml.YAMLError(f"half a Unicode character in line {node.start_mark.line + 1}")
         return text
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"{key!r} occurs twice in the section at line {line}")
-        return dict(super().construct_mapping(node, deep=deep))
 
 
 def _describe(error: ValidationError) -> str:

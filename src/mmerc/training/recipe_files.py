@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from mmerc.errors import InputError, MmercError, UsageError
 from mmerc.files import read_text
+from mmerc.parsing import parse_yaml
 from mmerc.plugins import Group, find_plugins
 from mmerc.training.recipe import Recipe, drop_overridden, recipe_error, training_keys
 
@@ -140,7 +141,7 @@ def _packaged_text(package: str, name: str) -> str:
 def _yaml_mapping(text: str, where: str) -> dict[str, Any]:
     """Read a YAML mapping (data only)."""
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{where} is not YAML: {str(error).splitlines()[0]}.") from error
     if not isinstance(value, dict):

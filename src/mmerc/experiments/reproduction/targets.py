@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mmerc.conversation import Modality
 from mmerc.errors import UsageError
 from mmerc.evaluation.metrics import Metric
+from mmerc.parsing import parse_yaml
 from mmerc.training.recipe import first_problem
 
 OTHER_CORPUS = "other"  # any corpus that the paper did not use
@@ -154,7 +155,7 @@ class PaperTargets(_StrictModel):
 def parse_targets(text: str, file: str) -> PaperTargets:
     """Check the YAML of a target file; UsageError with the first problem."""
     try:
-        return PaperTargets.model_validate(yaml.safe_load(text))
+        return PaperTargets.model_validate(parse_yaml(text))
     except yaml.YAMLError as error:
         raise UsageError(f"{file} is not YAML: {str(error).splitlines()[0]}.") from error
     except ValidationError as error:

@@ -12,6 +12,7 @@ from mmerc.errors import InputError
 from mmerc.evaluation.label_alignment import LabelAlignment, align_labels
 from mmerc.files import read_text
 from mmerc.labels import LabelSet
+from mmerc.parsing import parse_yaml
 
 _Names = Mapping[str, str | None]
 # [decided] Frustration counts neither as anger nor as sadness; excited counts as joy.
@@ -42,9 +43,10 @@ class LabelMap(BaseModel):
 def read_label_map(path: Path) -> LabelMap:
     """Read a label map; InputError if it is not one."""
     try:
-        return LabelMap.model_validate(yaml.safe_load(read_text(path)) or {})
+        return LabelMap.model_validate(parse_yaml(read_text(path)) or {})
     except yaml.YAMLError as error:
-        raise InputError(path, "not valid YAML", "see docs/transfer.md for an example") from error
+        problem = f"not valid YAML ({' '.join(str(error).split())})"
+        raise InputError(path, problem, "see docs/transfer.md for an example") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "its content"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from mmerc.inference.correction.stored_marks import read_marks
 from mmerc.inference.exports.utterance_rows import SET_SEPARATOR
 from mmerc.inference.formats import ANALYSIS_FORMATS
 from mmerc.labels import LABEL_SETS, LabelSet
+from mmerc.parsing import parse_json
 from mmerc.prediction.utterance_prediction import UtterancePrediction
 
 _DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
@@ -103,7 +103,11 @@ def _read_predictions(stem: Path) -> tuple[Path, _Rows, list[UtterancePrediction
     path = lines if lines.is_file() or not table.is_file() else table
     try:
         if path == lines:
-            rows = [json.loads(line) for line in read_text(path).split("\n") if line.strip()]
+            rows = [
+                parse_json(line, where=f"{path}, line {number}", fix=_FIX)
+                for number, line in enumerate(read_text(path).split("\n"), start=1)
+                if line.strip()
+            ]
         else:
             rows = [
                 _unflatten(row) for row in csv.DictReader(io.StringIO(read_text(path), newline=""))
@@ -168,7 +172,7 @@ def _read_page(path: Path, count: int) -> dict[str, Any]:
         return {}
     match = _DATA.search(read_text(path))
     try:
-        data = json.loads(match[1]) if match else {}
+        data = parse_json(match[1], where=f"{path}, its data", fix=_FIX) if match else {}
         if match and len(data["utterances"]) != count:
             problem = (
                 f"has {len(data['utterances'])} utterances, but the table next to it has {count}"

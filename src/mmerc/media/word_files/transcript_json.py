@@ -6,7 +6,6 @@ dataclasses of faster-whisper, ``whisperx``, and ``whisper-cli -oj`` or ``-ojf``
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from mmerc.errors import InputError
 from mmerc.media.word_files.pieces import FIX, Piece, WrittenSegment, check_order, read_seconds
+from mmerc.parsing import parse_json
 
 _PROGRAMS = "WhisperX, whisper.cpp, openai-whisper or faster-whisper"
 _SPECIAL_TOKEN = re.compile(r"\[_[A-Z]+_?\d*\]|<\|[^|]*\|>|\[SPEAKER_TURN\]")
@@ -38,12 +38,10 @@ def is_json(text: str) -> bool:
 def read_transcript_json(path: str, text: str) -> TranscriptJson:
     """Read a transcript; ``path`` is used in errors.
 
-    InputError, with segment and word, for an invalid structure, time or probability.
+    InputError, with segment and word, for an invalid structure, time or probability; also for a key
+    that occurs twice.
     """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, f"not JSON ({str(error)[:80]})", "export the words again") from error
+    value = parse_json(text, where=path, fix="export the words again")
     content: Mapping[str, Any] = value if isinstance(value, dict) else {"segments": value}
     if "transcription" in content:
         language = _read_entry(path, content, "result", dict, {}).get("language")
