@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import hashlib
 import json
@@ -19,6 +20,7 @@ from mmerc.errors import InputError, MmercError
 from mmerc.parsing import parse_json
 
 _MAX_NAME = 255  # bytes; limit of common file systems
+_EXAMINED = 2**16  # bytes from which an encoding is recognised
 _MAX_TEMPORARY = 240  # bytes; leaves room for tempfile's suffix
 
 
@@ -180,17 +182,55 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Read UTF-8 text without its byte-order mark; InputError if it cannot be read."""
+    """Read text; line endings become line feeds. InputError if it cannot be read.
+
+    Encodings: see ``decode_text``.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(path, "no such file", "check the path") from error
-    except UnicodeDecodeError as error:
-        problem = f"not UTF-8 text (byte {error.start})"
-        raise InputError(path, problem, "save it as UTF-8") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(path, f"cannot be read ({reason})", "check the path") from error
+    return decode_text(data, path)
+
+
+def decode_text(data: bytes, path: Path, *, errors: str = "strict") -> str:
+    """Decode the content of a text file; line endings become line feeds.
+
+    UTF-8 with or without byte-order mark, or UTF-16 with one. InputError for any other encoding,
+    which would be a guess. ``errors``: for UTF-8, as in ``bytes.decode``.
+    """
+    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    unmarked = None if marked else _find_utf16(data[:_EXAMINED])
+    if unmarked is not None:
+        problem = f"UTF-16 text ({unmarked}) without a byte-order mark"
+        raise InputError(path, problem, "save it as UTF-8")
+    try:
+        text = data.decode("utf-16", "strict") if marked else data.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        problem = f"not {'UTF-16' if marked else 'UTF-8'} text (byte {error.start})"
+        raise InputError(path, problem, "save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _find_utf16(data: bytes) -> str | None:
+    """Return the byte order in which data are UTF-16 text; None if they are not.
+
+    A tenth of the characters must be ASCII, as digits, spaces and line feeds are in any script.
+    Their zero bytes do not occur in UTF-8 text.
+    """
+    if b"\0" not in data:
+        return None
+    for order, encoding in (("little-endian", "utf-16-le"), ("big-endian", "utf-16-be")):
+        decoder = codecs.getincrementaldecoder(encoding)()  # data may end within a character
+        with suppress(UnicodeDecodeError):
+            text = decoder.decode(data)
+            plain = sum(sign in "\t\n\r" or " " <= sign <= "~" for sign in text)
+            if "\0" not in text and plain > len(text) / 10:
+                return order
+    return None
 
 
 def read_json(path: Path) -> object:

@@ -42,6 +42,20 @@ def test_reads_textgrid_written_by_praatio(tmp_path, form, encoding):
     assert sorted(labels(lines)) == EXPECTED
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_unmarked_utf16_is_refused(tmp_path, encoding):
+    files = [
+        write_textgrid(tmp_path / "a.TextGrid", FIRST, form="long_textgrid"),
+        write_eaf(tmp_path / "a.eaf", FIRST),
+        tmp_path / "a.csv",
+    ]
+    files[-1].write_text("id,label\n1,joy\n")
+    for path in files:
+        path.write_bytes(path.read_text("utf-8").encode(encoding))
+        with pytest.raises(InputError, match=r"UTF-16 text .* without a byte-order mark"):
+            read_rated_lines(path)
+
+
 def test_textgrid_points_and_numbers_in_text(tmp_path):
     path = tmp_path / "a.TextGrid"
     path.write_text(

@@ -130,3 +130,37 @@ def test_part_of_the_sound_that_is_not_read(tmp_path):
     data[start : start + 4] = (32000).to_bytes(4, "little")
     path.write_bytes(data)
     assert any(remark.startswith("The header states 1.0 s") for remark in check_file(path).remarks)
+
+
+TEXTS = {
+    "a.srt": "1\n00:00:00,000 --> 00:00:01,000\nMara: Hé, hello there\n",
+    "a.vtt": "WEBVTT\n\n00:00.000 --> 00:01.000\n<v Mara>Hello “there”\n",
+    "a.ass": "[Script Info]\n\n[Events]\nFormat: Start, End, Name, Text\n"
+    "Dialogue: 0:00:00.00,0:00:01.00,Mara,Hello\n",
+    "a.sbv": "0:00:00.000,0:00:01.000\nHello\n",
+    "japanese.srt": "1\n00:00:00,000 --> 00:00:01,000\nそれは\u3000良い考えだと思います\n",
+    "a.rttm": "SPEAKER talk 1 0.10 2.00 <NA> <NA> Mara <NA> <NA>\n",
+    "a.ctm": "talk A 0.10 0.30 hello\n",
+    "a.json": '{"segments": [{"start": 0.0, "end": 1.0, "text": "Hello", '
+    '"words": [{"word": "Hello", "start": 0.0, "end": 1.0}]}]}',
+    "a.jsonl": '{"id": "c", "utterances": [{"id": "1", "text": "Hi", "speaker": "Mara"}]}\n',
+    "a.txt": "Mara: Hello\nTom: No, not again\n",
+    "a.csv": "speaker,text\nMara,Hello\nTom,No\n",
+    "a.tsv": "speaker\ttext\nMara\tHello\nTom\tNo\n",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_utf16_needs_a_byte_order_mark(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(TEXTS[name], encoding="utf-8")
+    expected = check_file(path)
+    assert expected.problem is None
+    path.write_bytes(TEXTS[name].encode("utf-16"))
+    assert check_file(path) == expected
+    for encoding, order in (("utf-16-le", "little-endian"), ("utf-16-be", "big-endian")):
+        path.write_bytes(TEXTS[name].encode(encoding))
+        report = check_file(path)
+        assert report.problem == (
+            f"{path}: UTF-16 text ({order}) without a byte-order mark; save it as UTF-8."
+        )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from pathlib import Path
 
 from mmerc.errors import InputError
+from mmerc.files import decode_text
 
 LARGEST_TEXT = 16 * 2**20
 # Direction marks and characters of no width: chats and right-to-left subtitles begin lines with
@@ -22,9 +22,8 @@ def without_invisible(text: str) -> str:
 def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "strict") -> str:
     """Read a text file of at most ``largest`` bytes; line endings become line feeds.
 
-    UTF-8 with or without byte-order mark, or UTF-16 with one. InputError for any other encoding,
-    which would be a guess, and for a missing or too large file (checked before reading). ``errors``
-    as in ``bytes.decode``.
+    Encodings and ``errors``: see ``mmerc.files.decode_text``. InputError for other encodings, and
+    for a missing or too large file (checked before reading).
     """
     try:
         _check_plain_and_small(path, largest)
@@ -32,13 +31,7 @@ def read_small_text(path: Path, *, largest: int = LARGEST_TEXT, errors: str = "s
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(path, f"cannot be read ({reason})", "check the path") from error
-    marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = data.decode("utf-16", "strict") if marked else data.decode("utf-8-sig", errors)
-    except UnicodeDecodeError as error:
-        problem = f"not {'UTF-16' if marked else 'UTF-8'} text (byte {error.start})"
-        raise InputError(path, problem, "save it as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return decode_text(data, path, errors=errors)
 
 
 def _check_plain_and_small(path: Path, largest: int) -> None:
