@@ -16,6 +16,7 @@ from pathlib import Path
 from mmerc.conversation import Utterance
 from mmerc.errors import InputError
 from mmerc.media.ass_dialogue import read_ass_cues
+from mmerc.media.cue_scripts import find_two_scripts
 from mmerc.media.cue_text import WORD_TIME, only_sounds, split_voices
 from mmerc.media.cue_turns import CHANGE, CuePart, beginnings, split_turns
 from mmerc.media.file_signatures import recognise_format
@@ -37,6 +38,10 @@ _NO_LENGTH = "a cue has no length; its words are kept without sound and face"
 _NO_WORDS = "no words (nothing, music, or described sounds), left out"
 _EARLIER = "a cue begins before the one above it; cues are sorted by start"
 _DOUBLED = "most cues occur twice at the same time, as in two languages; all of them are read"
+_TWO_SCRIPTS = (
+    "most cues have lines in two scripts ({} and {}), as in two languages; all lines of a cue are "
+    "read as its words (to use one language, remove the lines of the other)"
+)
 _REPEATED = "a cue repeats the previous one and is joined to it"
 UNNAMED = "the speaker is not named"
 DOUBTFUL = "read as a speaker's name, though it occurs once"
@@ -191,6 +196,7 @@ def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> lis
     if roll_is_visible(lines):
         remarks.add(lines[0].line, "rolling captions: each line is read once")
         lines = unroll(lines)
+    _note_two_scripts(lines, remarks)
     labelled = [cue for cue in lines if cue.lines and not cue.voice]
     starts = [[text for _, text in beginnings(cue)] for cue in labelled]
     names = SpeakerNames.choose(chain(*starts), [next(iter(texts), "") for texts in starts])
@@ -207,6 +213,13 @@ def _timed_parts(cues: Sequence[Cue], *, ass: bool, remarks: LineRemarks) -> lis
         parts += _share_out(cue, spoken)
     _note_unnamed(parts, chevrons, remarks)
     return parts
+
+
+def _note_two_scripts(cues: Sequence[CueLines], remarks: LineRemarks) -> None:
+    """Remark if most cues have lines in two scripts."""
+    scripts = find_two_scripts(cue.lines for cue in cues)
+    if scripts is not None:
+        remarks.add(cues[0].line, _TWO_SCRIPTS.format(*scripts))
 
 
 def _plain_cues(cue: Cue, *, ass: bool, remarks: LineRemarks) -> Iterator[CueLines]:
