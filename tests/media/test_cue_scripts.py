@@ -29,7 +29,7 @@ def test_two_scripts_in_most_cues_give_a_remark(tmp_path, scripts):
     subtitles = read_subtitles(path)
     assert [u.text for u in subtitles.utterances] == [both.replace("\n", " ")] * 5 + ["OK"]
     (remark,) = subtitles.remarks
-    assert remark.startswith(f"a.srt, line 1: most cues have lines in two scripts ({scripts})")
+    assert remark.startswith(f"a.srt, line 2: most cues have lines in two scripts ({scripts})")
 
 
 @pytest.mark.parametrize(
