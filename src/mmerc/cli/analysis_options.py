@@ -19,8 +19,8 @@ SpeakersOption = Annotated[
     str | None, typer.Option(help="Number of speakers: 2, or 2-4 (default: estimated).")
 ]
 DiarizerOption = Annotated[
-    Literal["mmerc", "pyannote"],
-    typer.Option(help="Speaker diarizer; pyannote: your own pyannote.audio."),
+    Literal["mmerc", "pyannote", "channels"],
+    typer.Option(help="How speakers are found (channels: one per channel)."),
 ]
 FaceOption = Annotated[
     Literal["speaking", "largest", "all"],

@@ -26,6 +26,7 @@ from mmerc.media.segment import MediaError
 from mmerc.media.sentences import split_sentences
 from mmerc.media.sound_remarks import sound_remarks
 from mmerc.media.speaker_turns import read_rttm
+from mmerc.media.speakers.channels import channel_remarks
 from mmerc.media.subtitles import read_subtitles
 from mmerc.media.word_files.reader import read_words
 
@@ -173,6 +174,7 @@ def _recording_remarks(path: Path, info: MediaInfo) -> Iterable[str]:
     if info.parts > 1:
         yield f"{info.parts} recordings, joined end to end; they are read as one."
     yield from sound_remarks(path)
+    yield from channel_remarks(path)
     try:
         start = max((info.duration or 0.0) - 1.0, 0.0)
         samples = read_sound(path, start=start, end=start + 1.0)

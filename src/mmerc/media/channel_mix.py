@@ -41,7 +41,7 @@ class ChannelMix:
 
     def apply(self, frame: AudioFrame) -> AudioFrame:
         """Mix a frame to one channel of 32-bit samples; not for plain mixes."""
-        channels = _to_channels(frame)
+        channels = to_channels(frame)
         mono = channels.mean(0) * (self.gain or 1.0)
         if self.channel is not None and self.channel < len(channels):
             mono = channels[self.channel]
@@ -73,8 +73,8 @@ def _choose_mix(path: Path, size: int, changed: int) -> ChannelMix:
     """Cached ``choose_mix``, for a file of this size and modification time."""
     powers: NDArray[np.float64] | None = None
     mixed, mixable = 0.0, True
-    for frame in _probe_frames(path):
-        channels, mono = _to_channels(frame), _downmix(frame)
+    for frame in probe_frames(path):
+        channels, mono = to_channels(frame), _downmix(frame)
         powers = np.zeros(len(channels)) if powers is None else powers
         if len(channels) == len(powers):
             mixable = mixable and mono is not None
@@ -91,7 +91,7 @@ def _choose_mix(path: Path, size: int, changed: int) -> ChannelMix:
     return PLAIN if mixable else ChannelMix(gain=float(np.sqrt(loudest / mixed)))
 
 
-def _probe_frames(path: Path) -> Iterator[AudioFrame]:
+def probe_frames(path: Path) -> Iterator[AudioFrame]:
     """Yield the frames for judging a multichannel recording, up to any damage."""
     try:
         with open_media(path) as container:
@@ -112,7 +112,7 @@ def _probe_frames(path: Path) -> Iterator[AudioFrame]:
         return
 
 
-def _to_channels(frame: AudioFrame) -> NDArray[np.float64]:
+def to_channels(frame: AudioFrame) -> NDArray[np.float64]:
     """Shape: -> float64 [channels, samples] between -1 and 1.
 
     av.FFmpegError for more than 64 channels.

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from mmerc.media.channel_mix import PLAIN, choose_mix
+from mmerc.media.channel_mix import PLAIN, ChannelMix, choose_mix
 from mmerc.media.container import Reason, sound_stream
 from mmerc.media.resampling import SAMPLE_RATE, Resampler, Samples
 from mmerc.media.segment import Clip
@@ -85,9 +85,16 @@ class Timeline:
 
 
 def pieces(
-    path: Path, timed_frames: Iterator[TimedFrame], *, start: float, gaps: bool
+    path: Path,
+    timed_frames: Iterator[TimedFrame],
+    *,
+    start: float,
+    gaps: bool,
+    mix: ChannelMix | None = None,
 ) -> Iterator[tuple[int, Samples]]:
     """Yield pieces of sound at 16 kHz, with their index from second 0.
+
+    ``mix``: how channels are mixed; None: as ``choose_mix`` says.
 
     MediaError if sound continues after a hole later than ``start``: an undecodable packet or,
     unless ``gaps`` are allowed, missing samples.
@@ -113,8 +120,9 @@ def pieces(
             raise Reason.NOT_MEDIA.at(path)
         try:
             if resampler is None:
-                mix = choose_mix(path) if frame.layout.nb_channels > 1 else PLAIN
-                resampler = Resampler(frame, time=timed.time, mix=mix)
+                several = frame.layout.nb_channels > 1
+                chosen = (mix or choose_mix(path)) if several else PLAIN
+                resampler = Resampler(frame, time=timed.time, mix=chosen)
             yield resampler.feed(frame)
         except av.FFmpegError as error:
             many = frame.layout.nb_channels > _MOST_CHANNELS

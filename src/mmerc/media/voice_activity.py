@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mmerc.errors import UsageError
+from mmerc.media.channel_mix import ChannelMix
 from mmerc.media.container import sound_stream
 from mmerc.media.resampling import Samples
 from mmerc.media.segment import MediaError
@@ -73,12 +74,15 @@ def find_speech(path: Path, *, limits: UtteranceLimits = _DEFAULT_LIMITS) -> tup
     return _speech_spans(read_pieces(path), limits=limits)
 
 
-def read_pieces(path: Path) -> Iterator[Samples]:
-    """Yield the whole sound of a file like ``read_sound``, but in short pieces."""
+def read_pieces(path: Path, *, mix: ChannelMix | None = None) -> Iterator[Samples]:
+    """Yield the whole sound of a file like ``read_sound``, but in short pieces.
+
+    ``mix``: how channels are mixed; None: as ``choose_mix`` says.
+    """
     timeline = Timeline(path, first=0, stop=sys.maxsize)
     with opened_at(path, sound_stream, time=0.0) as (stream, timed_frames):
         gaps = stream.container.format.name in STAMPED
-        for index, samples in pieces(path, timed_frames, start=0.0, gaps=gaps):
+        for index, samples in pieces(path, timed_frames, start=0.0, gaps=gaps, mix=mix):
             timeline.place(index, samples)
             yield from timeline.parts
             timeline.parts.clear()

@@ -17,6 +17,7 @@ from mmerc.inference.pipeline.work_folder import WorkFolder
 from mmerc.media.decode import MediaInfo
 from mmerc.media.segment import MediaError
 from mmerc.media.speaker_turns import Turn, read_rttm
+from mmerc.media.speakers.channels import channel_remarks
 from mmerc.media.speakers.clustering import SpeakerCount
 from mmerc.media.speakers.diarizers import Diarizer, diarize
 from mmerc.media.voice_activity import Span, find_speech
@@ -90,11 +91,13 @@ def find_speakers(
     if heard is None:
         heard = diarize(recording, count=voices.count, diarizer=voices.diarizer)
         work.keep_turns(heard)
+    remarks = () if voices.diarizer == "channels" else channel_remarks(recording)
     if heard:
-        return heard, missing_speaker_remarks(heard, voices.count)
+        return heard, (*remarks, *missing_speaker_remarks(heard, voices.count))
     spans = find_spans(recording, work, report)
     alone = tuple(Turn(speaker="SPEAKER_01", start=s.start, end=s.end) for s in spans)
-    return alone, ("Voices could not be distinguished: all speech is assigned to one speaker.",)
+    one = "Voices could not be distinguished: all speech is assigned to one speaker."
+    return alone, (*remarks, one)
 
 
 def check_against_speech(
