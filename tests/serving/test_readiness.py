@@ -150,7 +150,7 @@ def test_busy_model_does_not_count_as_hanging(faceless, monkeypatch):
     model = load_model(faceless)
     lines = tuple(
         Utterance(id=str(n), speaker="Ada", text="We are here.", start=n, end=n + 1)
-        for n in range(400)
+        for n in range(150)
     )
     talk = Conversation(id="talk", utterances=lines)
     spec = FeatureSpec(modality="video", extractor="published", dim=5)
