@@ -352,7 +352,9 @@ def test_speakers_that_differ_only_in_case_are_remarked_on(tmp_path):
 
 def test_right_to_left_cues_without_direction_marks(tmp_path):
     path = tmp_path / "talk.srt"
-    path.write_text(_srt((1, 2, "\u202bשלום: מה\u202c"), (3, 4, "שלום: כן"), (5, 6, "\u200f- לא")))
+    path.write_text(
+        _srt((1, 2, "\u202bשלום: מה\u202c"), (3, 4, "\u061cשלום: כן"), (5, 6, "\u200f- לא"))
+    )
     utterances = read_subtitles(path).utterances
     assert [(item.speaker, item.text) for item in utterances] == [
         ("שלום", "מה"),

@@ -10,8 +10,8 @@ from mmerc.files import decode_text
 
 LARGEST_TEXT = 16 * 2**20
 # Direction marks and characters of no width: chats and right-to-left subtitles begin lines with
-# them.
-_INVISIBLE = re.compile(r"[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+# them. Fewer than names lose (``tidy_name``): text keeps Arabic number signs and flags' tags.
+_INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
 def without_invisible(text: str) -> str:
