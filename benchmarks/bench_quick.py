@@ -114,7 +114,7 @@ def time_steps(rounds: int) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     matrix = torch.randn(512, 512)
-    whisper, faces = WhisperMeans(), DenseFace(SpeakerFaces(), version="denseface-2")
+    whisper, faces = WhisperMeans(), DenseFace(SpeakerFaces(), version="denseface-3")
     samples = (0.1 * torch.randn(3 * 16_000)).numpy()
     crops = torch.randint(0, 256, (20, 48, 48), dtype=torch.uint8).numpy()
     work: dict[str, Callable[[], object]] = {

@@ -161,7 +161,7 @@ def test_predicting_and_extracting_load_no_slow_library():
         "import mmerc.inference.pipeline, mmerc.inference.results\n"
         "from mmerc.features.registry import NamedExtractor\n"
         "from mmerc.models.registry import load_model\n"
-        "load_model('mmerc-mini'), NamedExtractor('whisper')(), NamedExtractor('denseface-2')()\n"
+        "load_model('mmerc-mini'), NamedExtractor('whisper')(), NamedExtractor('denseface-3')()\n"
         "slow = ('transformers', 'peft', 'scipy', 'sklearn', 'pandas', 'sympy', 'lightning',"
         " 'huggingface_hub', 'torch._dynamo', 'matplotlib', 'jinja2')\n"
         "print([name for name in slow if name in sys.modules])"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ExtractorName = Literal[
     "is10", "compare", "egemaps", "whisper", "whisper-base",
-    "denseface", "denseface-2", "denseface-2-plain", "visextnet",
+    "denseface", "denseface-2", "denseface-2-plain", "denseface-3", "visextnet",
 ]  # fmt: skip
 _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "is10": ("audio", "openSMILE's 1582 functionals of INTERSPEECH 2010"),
@@ -32,6 +32,7 @@ _EXTRACTORS: dict[str, tuple[Modality, str]] = {
     "denseface": ("video", "faces by a DenseNet trained on facial expressions, 342 numbers"),
     "denseface-2": ("video", "the same, trained for films; sharp and frontal faces count more"),
     "denseface-2-plain": ("video", "denseface-2 with a plain mean over the faces"),
+    "denseface-3": ("video", "denseface-2, trained for longer"),
     "visextnet": ("video", "faces by a ResNet-101 of your own, 1000 numbers"),
 }
 """mmerc's own extractors: name -> modality and one sentence."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mmerc.data.feature_extraction import Extraction
 
 EXAMPLES = (
-    "mmerc extract corpora/composed --media data --audio whisper --video denseface-2",
+    "mmerc extract corpora/composed --media data --audio whisper --video denseface-3",
     "mmerc extract talk.mp4 --subtitles talk.srt --audio whisper --out talk.jsonl",
 )
 
@@ -40,7 +40,7 @@ def extract(
     ] = None,
     video: Annotated[
         str | None,
-        typer.Option(help="denseface-2, denseface or visextnet (face networks), or a plug-in's."),
+        typer.Option(help="denseface-3, denseface or visextnet (face networks), or a plug-in's."),
     ] = None,
     face: FaceOption = "speaking",
     weights: Annotated[

@@ -11,7 +11,7 @@ from mmerc.errors import InputError, MmercError
 from mmerc.files import file_fingerprint, read_json
 
 _FOLDER = Path(__file__).parent
-_FIRST, _SECOND = _FOLDER / "weights.safetensors", _FOLDER / "weights-2.safetensors"
+_FIRST, _SECOND, _THIRD = (_FOLDER / f"weights{number}.safetensors" for number in ("", "-2", "-3"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ VERSIONS: Mapping[str, FaceVersion] = {
     "denseface": FaceVersion(weights=_FIRST),
     "denseface-2": FaceVersion(weights=_SECOND, equalised=True, average="weighted"),
     "denseface-2-plain": FaceVersion(weights=_SECOND, equalised=True),
+    "denseface-3": FaceVersion(weights=_THIRD, equalised=True, average="weighted"),
 }
 """Name of an extractor -> its version."""
 

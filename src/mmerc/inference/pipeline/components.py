@@ -29,6 +29,7 @@ _LICENSED_AS: Mapping[str, str] = {
     "denseface": "denseface",
     "denseface-2": "denseface",
     "denseface-2-plain": "denseface",
+    "denseface-3": "denseface",
 }
 
 

@@ -41,7 +41,7 @@ class FaceNetworkConfig(BaseModel):
     early_share: float = Field(default=0.0, ge=0, le=1, description="share of early epochs")
     augmentation: Augmentation = Augmentation()
     equalise: bool = Field(
-        default=False, description="equalise the histogram of each face, for denseface-2"
+        default=False, description="equalise the histogram of each face, for denseface-2 and -3"
     )
     bfloat16: bool = Field(default=True, description="if the hardware supports it")
     seed: int = Field(default=0, ge=0)
