@@ -79,7 +79,9 @@ def slow_weights(logits, present, last):
         return summed
 
     occurring = [m for m in NAMES if any(name == m for name, _ in seen)]
-    sets = [(occurring[0],)] + [s for size in (2, 3) for s in combinations(occurring, size)]
+    sets = [s for size in (2, 3) for s in combinations(occurring, size)]
+    if len(occurring) < 3:
+        sets.append((occurring[0],))
     exponents = {}
     for modalities in sets:
         trusts = product((0.5, 1.0), repeat=len(modalities))
@@ -155,9 +157,12 @@ def test_short_conversations_are_not_judged():
     assert make_judge()(logits, all_present(19))[NAMES].eq(1).all()
 
 
-def test_text_alone_is_used_if_nothing_agrees():
+@pytest.mark.parametrize("missing", NAMES)
+def test_first_of_two_contradicting_modalities_is_used(missing):
     logits = {m: confident_logits(emotions(200, i), 6.0) for i, m in enumerate(NAMES)}
-    assert make_judge()(logits, all_present(200))[("text",)].eq(1).all()
+    present = all_present(200) | {missing: torch.zeros(1, 200, dtype=torch.bool)}
+    first = next(m for m in NAMES if m != missing)
+    assert make_judge()(logits, present)[(first,)].eq(1).all()
 
 
 def test_causal_judgement_ignores_later_utterances():

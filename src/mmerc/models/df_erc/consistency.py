@@ -39,9 +39,10 @@ class ModalityConsistency(nn.Module):
     [decided] f is estimated by expectation maximisation over all modalities, with a prior of ten
     utterances from training. Trusts are 0.5 and 1; 0.5 keeps a modality with an overconfident
     classifier. The temperature is 0.5 nats. Weights below 0.001 count as 0. The sets are those of
-    at least two of the conversation's modalities, and the first of text, audio, video alone: if
-    nothing agrees, it is the most reliable. A conversation needs 20 utterances with two modalities;
-    until then the set of all has weight 1. (All chosen on validation.)
+    at least two of the conversation's modalities. If it has only two, the first of text, audio,
+    video alone is a set too: if they do not agree, it is the more reliable. A conversation needs 20
+    utterances with two modalities; until then the set of all has weight 1. (All chosen on
+    validation.)
 
     ``causal``: each utterance is judged without later utterances.
     """
@@ -97,14 +98,16 @@ class ModalityConsistency(nn.Module):
     ) -> Tensor:
         """Mark the sets of modalities that the conversation has. Shape: -> [S, B, N].
 
-        A single modality is possible only if the conversation has no earlier one.
+        A single modality is possible only if it is the first of at most two.
         """
         occurs = {m: self.total(at.float()) > 0 for m, at in present.items()}
+        few = torch.stack(list(occurs.values())).sum(0) <= 2
         modalities = tuple(present)
 
         def is_possible(chosen: ModalitySet) -> Tensor:
-            earlier = modalities[: modalities.index(chosen[0])] if len(chosen) == 1 else ()
-            masks = [*(occurs[m] for m in chosen), *(~occurs[m] for m in earlier)]
+            masks = [occurs[m] for m in chosen]
+            if len(chosen) == 1:
+                masks += [few, *(~occurs[m] for m in modalities[: modalities.index(chosen[0])])]
             return torch.stack(masks).all(0)
 
         return torch.stack([is_possible(chosen) for chosen in sets])
