@@ -96,7 +96,7 @@ def test_mismatched_labels(mmerc, write_manifest, tmp_path, labels, named):
     file = write_manifest(source / "my.jsonl", [GOOD])
     for name, content in {"one.txt": "calm", "twice.txt": "calm\ncalm", "bad.json": "["}.items():
         (source / name).write_text(content)
-    (source / "bytes.txt").write_bytes(b"\xff\xfe")
+    (source / "bytes.txt").write_bytes(b"\xff\xff")
     chosen = source / labels if "." in labels else labels
     outcome = mmerc("prepare", "manifest", file, "--labels", chosen, "--out", tmp_path / "out")
     assert outcome.code == 1

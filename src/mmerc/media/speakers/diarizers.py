@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from mmerc.media.speaker_turns import Turn
-from mmerc.media.speakers.channels import find_channel_turns
 from mmerc.media.speakers.clustering import SpeakerCount
 
 Diarizer = Literal["mmerc", "pyannote", "channels"]
@@ -15,6 +14,8 @@ Diarizer = Literal["mmerc", "pyannote", "channels"]
 def diarize(path: Path, *, count: SpeakerCount, diarizer: Diarizer) -> tuple[Turn, ...]:
     """Find the speaker turns by voice, or by channel."""
     if diarizer == "channels":
+        from mmerc.media.speakers.channels import find_channel_turns
+
         return find_channel_turns(path)
     if diarizer == "pyannote":
         from mmerc.media.speakers.pyannote_diarization import find_turns_by_pyannote
