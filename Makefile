@@ -48,8 +48,8 @@ script: $(NODE_TOOLS) ## lint and type-check the pages' JavaScript
 imports: $(INSTALLED) ## check which layer imports which
 	$(BIN)/lint-imports --no-cache
 
-unit: $(INSTALLED) ## run the tests with three workers, as many tests wait for a server or a browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+unit: $(INSTALLED) ## run the tests with two workers
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(INSTALLED) ## build the documentation in site/; fail on dead links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
