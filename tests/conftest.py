@@ -10,6 +10,7 @@ import gc
 import itertools
 import shutil
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
@@ -103,24 +104,46 @@ def record_page(page):
 VIEWPORT = {"width": 1280, "height": 800}
 
 
+@pytest.fixture(scope="module")
+def unused_contexts():
+    """Empty browser contexts of earlier tests; a new one takes a second of processor time."""
+    return []
+
+
 @pytest.fixture
-def new_page(browser):
-    """A function that opens an empty tab; its requests and errors are recorded.
+def new_page(browser, unused_contexts):
+    """A function that opens a tab in an empty context; its requests and errors are recorded.
 
     Its timeout is ``patience`` milliseconds. Messages of the types ``ignored`` are not errors.
     """
-    contexts = []
+    pages = []
 
-    def open_tab(*, patience, ignored=(), **settings):
-        contexts.append(browser.new_context(**{"viewport": VIEWPORT} | settings))
-        contexts[-1].set_default_timeout(patience)
-        page = record_page(contexts[-1].new_page())
-        page.ignored = ignored
-        return page
+    def open_tab(*, patience, ignored=(), viewport=VIEWPORT, **media):
+        context = (
+            unused_contexts.pop() if unused_contexts else browser.new_context(viewport=VIEWPORT)
+        )
+        context.set_default_timeout(patience)
+        pages.append(record_page(context.new_page()))
+        pages[-1].ignored = ignored
+        pages[-1].set_viewport_size(viewport)
+        pages[-1].emulate_media(**media)
+        return pages[-1]
 
     yield open_tab
-    for context in contexts:
-        context.close()
+    for page in pages:
+        empty_context(page)
+        unused_contexts.append(page.context)
+
+
+def empty_context(page):
+    """Delete all that the sites of a tab have stored, and close all tabs of its context."""
+    addresses = [urlsplit(url) for url in page.requested_urls]
+    open_tab = page.context.new_page() if page.is_closed() else page
+    session = page.context.new_cdp_session(open_tab)
+    for origin in {f"{url.scheme}://{url.netloc}" for url in addresses if url.netloc}:
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    for tab in page.context.pages:
+        tab.close()
 
 
 @pytest.fixture(scope="module")

@@ -116,15 +116,9 @@ def test_cross_site_requests_are_refused_behind_a_proxy(proxied):
     assert ask("GET", f"{proxied}/v1/about", headers={"Host": "elsewhere"}).status_code == 400
 
 
-def test_page_works_under_the_prefix(proxied, behind, browser, film, subtitles):
+def test_page_works_under_the_prefix(proxied, behind, new_page, film, subtitles):
     """Upload, timeline, recording and downloads, all below the prefix."""
-    context = browser.new_context()
-    context.set_default_timeout(1000 * PATIENCE)
-    page = context.new_page()
-    addresses, complaints = [], []
-    page.on("request", lambda request: addresses.append(request.url))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text))
+    page = new_page(patience=1000 * PATIENCE)
     page.goto(f"{proxied}/")
     page.get_by_role("button", name="Analyse").wait_for()  # the script has emptied the form
     page.get_by_label("Film or sound file").set_input_files(film)
@@ -149,9 +143,8 @@ def test_page_works_under_the_prefix(proxied, behind, browser, film, subtitles):
     page.goto(address)
     page.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Analyse").wait_for()
-    assert all(url.startswith((f"{proxied}/", "data:")) for url in addresses)
-    assert complaints == []
-    context.close()
+    assert all(url.startswith((f"{proxied}/", "data:")) for url in page.requested_urls)
+    assert page.error_messages == []
 
 
 def test_key_cookie_is_limited_to_the_prefix(served):

@@ -223,7 +223,7 @@ def test_page_passes_axe_and_fits(visit, width):
     row(page, 3).locator(".time").click()
     page.keyboard.press("7")
     saved(page)
-    page.context.add_init_script(axe.AXE_SCRIPT)
+    page.add_init_script(axe.AXE_SCRIPT)
     page.reload()
     page.locator(".line[aria-current]").wait_for()
     for prepare in ("", "Enter"):

@@ -25,7 +25,7 @@ def visit(new_page):
 def faults(page):
     """Findings of axe-core, if it is installed: contrast, names, roles, order (WCAG 2.2 AA)."""
     axe = pytest.importorskip("axe_playwright_python.base", reason="axe is not installed")
-    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
+    page.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
     page.reload()
     page.wait_for_load_state("networkidle")
     actual = page.evaluate("axe.run()")

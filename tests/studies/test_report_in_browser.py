@@ -43,7 +43,7 @@ def test_report_fits_and_passes_axe(visit, report, width, scheme):
           .map((part) => part.textContent)"""
     )
     assert cut == []
-    page.context.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
+    page.add_init_script(axe.AXE_SCRIPT)  # the page's policy forbids script tags
     page.reload()
     actual = page.evaluate("axe.run()")
     assert actual["passes"]
